@@ -1,0 +1,182 @@
+"""Wires everything: config -> engine -> ledger -> mill -> faces -> web. The only module that knows all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from ordermill.config import Config
+from ordermill.core.account import DEFAULT_ACCOUNT, ApiKey, Scope, take_apart
+from ordermill.core.batch import ErrorPolicy
+from ordermill.core.errors import Overloaded
+from ordermill.core.limits import Limits
+from ordermill.core.mill import Mill
+from ordermill.core.order import Mode
+from ordermill.dialects.brevo import routes as brevo
+from ordermill.dialects.centra import routes as centra
+from ordermill.dialects.dialect import Dialect
+from ordermill.dialects.karrio import routes as karrio
+from ordermill.store import accounts, migrating
+from ordermill.store.engine import Engine
+from ordermill.store.ledger import Ledger
+from ordermill.store.sqlite.engine import SqliteEngine
+from ordermill.web.app import Web
+from ordermill.web.auth import Authenticator
+from ordermill.web.health import Check, disk_check, livez, metrics, readyz
+from ordermill.web.limits import RateLimiter
+
+DATABASE_FILE = "ordermill.db"
+
+
+class Unavailable(Exception):
+    """Something this process needs is taken (data directory, port); the message says by whom or what to do."""
+
+
+def clock() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def make_engine(config: Config) -> Engine:
+    """PostgreSQL where a URL is given, else the SQLite file in the data directory (made if it is missing)."""
+    if config.database_url:
+        from ordermill.store.postgres.engine import PostgresEngine
+
+        return PostgresEngine(config.database_url, lanes=config.lanes)
+    folder = Path(config.data)
+    folder.mkdir(parents=True, exist_ok=True)
+    return SqliteEngine(folder / DATABASE_FILE)
+
+
+def prepare(engine: Engine, config: Config) -> tuple[str, ...]:
+    """Brings the schema up to date, makes the default account, registers the bootstrap key. The migrations applied."""
+    applied = migrating.migrate(engine, clock())
+    connection = engine.connect()
+    try:
+        with connection.transaction() as tx:
+            accounts.ensure_default(tx, clock())
+            if config.bootstrap_key:
+                key = _bootstrap_key(config.bootstrap_key, accounts.get_account_by_name(tx, DEFAULT_ACCOUNT).id)
+                if accounts.find_key(tx, key.id) is None:
+                    accounts.save_key(tx, key)
+    finally:
+        connection.close()
+    return applied
+
+
+def _bootstrap_key(text: str, account_id: int) -> ApiKey:
+    presented = take_apart(text)
+    return ApiKey(
+        account_id=account_id,
+        id=presented.id,
+        name="bootstrap",
+        mode=Mode.LIVE,
+        scopes=(Scope.ADMIN,),
+        secret_hash=presented.secret_hash,
+        hint=text[-4:],
+        rate_limit=None,
+        created_at=clock(),
+    )
+
+
+def lock_data(config: Config) -> IO[str] | None:
+    """Holds the data directory for as long as the file stays open. Raises Unavailable. None on PostgreSQL."""
+    if config.database_url:
+        return None
+    folder = Path(config.data)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = open(folder / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held for the life of the process
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        lock.close()
+        raise Unavailable(
+            f"the data directory {folder} is in use by another ordermill (process {holder}); "
+            "stop it, or give this one a directory of its own with --data"
+        ) from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
+
+
+def make_limits(config: Config) -> Limits:
+    return Limits(
+        orders=config.orders_max,
+        body_bytes=config.body_bytes_max,
+        buffered_bytes=config.buffered_bytes_max,
+        request_deadline_s=config.request_deadline_s,
+    )
+
+
+def make_dialects(mill: Mill, limits: Limits, config: Config) -> tuple[Dialect, ...]:
+    """The three contracts, each with its settings."""
+    return (
+        brevo.build(mill, limits, brevo.Settings(policy=ErrorPolicy(config.brevo_policy), active=config.brevo_active)),
+        karrio.build(
+            mill,
+            limits,
+            karrio.Settings(
+                limits=config.karrio_limits, codes=config.codes, all_or_nothing=config.karrio_all_or_nothing
+            ),
+        ),
+        centra.build(
+            mill,
+            limits,
+            centra.Settings(
+                timezone=config.centra_timezone,
+                require_state_for=tuple(
+                    code.strip().upper() for code in config.centra_require_state_for.split(",") if code.strip()
+                ),
+                missing_price=config.centra_missing_price,
+                create_allowed=config.centra_create_allowed,
+            ),
+        ),
+    )
+
+
+class House:
+    """Everything one process runs, made once: engine, ledger, mill, dialects and the web application."""
+
+    def __init__(self, config: Config, engine: Engine) -> None:
+        self.config = config
+        self.engine = engine
+        self.stopping = asyncio.Event()
+        self.ledger = Ledger(engine, clock)
+        self.limits = make_limits(config)
+        self.mill = Mill(self.ledger, self.limits)
+        self.authenticator = Authenticator(self.ledger)
+        self.dialects = make_dialects(self.mill, self.limits, config)
+        self.web = Web(
+            self.dialects,
+            self.ledger,
+            self.authenticator,
+            self.limits,
+            RateLimiter(config.rate_limit),
+            plain={"/livez": livez, "/readyz": readyz(self._checks()), "/metrics": metrics},
+            access_log=config.access_log,
+        )
+
+    def _checks(self) -> dict[str, Check]:
+        async def store() -> None:
+            await self.ledger.lanes.read(lambda tx: tx.one("find_account", 1))
+
+        async def staying() -> None:
+            if self.web.draining:
+                raise Overloaded("the server is leaving")
+
+        checks: dict[str, Check] = {"store": store, "staying": staying}
+        if isinstance(self.engine, SqliteEngine):
+            checks["disk"] = disk_check(self.engine.path.parent)
+        return checks
+
+    def close(self) -> None:
+        self.ledger.close()
+        sys.stdout.flush()

@@ -1,0 +1,57 @@
+"""The command line: nouns and verbs. Each noun is a module of this folder, imported only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ordermill import __version__
+
+# name -> (module, attribute, what it does). A table, so that --help imports nothing but click.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "serve": ("serving", "serve", "Run the server in the foreground."),
+    "demo": ("demo", "demo", "Start the server and push the documented examples through it."),
+    "keys": ("keys", "keys", "Create, list, rotate and revoke API keys."),
+    "accounts": ("keys", "accounts", "Create and list accounts."),
+    "migrate": ("schema", "migrate", "Bring the database's schema up to date, or show what would be done."),
+    "config": ("settings", "config", "Show and check the settings."),
+    "version": ("settings", "version", "Show the version."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = getattr(import_module(f"ordermill.cli.{entry[0]}"), entry[1])
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry[2]) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="Ordermill")
+def root() -> None:
+    """Ordermill: a durable intake for orders that speaks Brevo, Karrio and Centra."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Entry point. Exit codes: 0 good, 1 some orders failed, 2 usage, 3 environment, 4 not authorised, 5 network."""
+    from ordermill.config import BadConfig
+
+    try:
+        return root.main(arguments, prog_name="ordermill")
+    except BadConfig as error:
+        print(f"ordermill: {error}", file=sys.stderr)
+        sys.exit(3)

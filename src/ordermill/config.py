@@ -1,0 +1,136 @@
+"""One frozen Config: every setting, its default, its environment name, its sentence. Read once, handed down."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+
+PREFIX = "ORDERMILL_"
+SECRETS = frozenset({"bootstrap_key", "database_url"})
+
+
+def _setting(sentence: str) -> msgspec.Meta:
+    return msgspec.Meta(description=sentence)
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings. Each has the environment form ORDERMILL_<NAME>, and ORDERMILL_<NAME>_FILE reads it from a file."""
+
+    host: Annotated[str, _setting("address the server listens on")] = "127.0.0.1"
+    port: Annotated[int, _setting("port the server listens on; 0 takes a free one")] = 8080
+    data: Annotated[str, _setting("directory of the SQLite file, its lock and its backups")] = "ordermill-data"
+    database_url: Annotated[str, _setting("postgresql://… to use PostgreSQL instead of SQLite")] = ""
+    background: Annotated[bool, _setting("whether serve also delivers, imports and cleans up")] = True
+    bootstrap_key: Annotated[
+        str, _setting("a key of at least 20 characters, registered as live administrator at start")
+    ] = ""
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _setting("least level that is logged")] = "info"
+    access_log: Annotated[bool, _setting("one log line per request")] = True
+    lanes: Annotated[int, _setting("connections that write at the same time (PostgreSQL)")] = 4
+    root_path: Annotated[str, _setting("path a reverse proxy mounts Ordermill under")] = ""
+    trusted_proxies: Annotated[str, _setting("addresses whose X-Forwarded-* headers are believed, comma list")] = ""
+
+    brevo_policy: Annotated[
+        Literal["reject_all", "accept_valid"], _setting("what one bad order does to the others of a Brevo batch")
+    ] = "reject_all"
+    brevo_active: Annotated[bool, _setting("whether the Brevo e-commerce app counts as activated")] = True
+    karrio_limits: Annotated[Literal["source", "2025"], _setting("which lengths Karrio fields may have")] = "source"
+    karrio_all_or_nothing: Annotated[bool, _setting("whether one bad order refuses a whole Karrio batch")] = False
+    codes: Annotated[
+        Literal["contract", "extended"], _setting("country and currency codes: Karrio's own, or ISO as well")
+    ] = "contract"
+    centra_timezone: Annotated[str, _setting("zone of dates without one in Centra orders")] = "UTC"
+    centra_require_state_for: Annotated[str, _setting("countries whose addresses need a state, comma list")] = ""
+    centra_missing_price: Annotated[
+        Literal["accept", "reject"], _setting("what a line without any price does to a Centra order")
+    ] = "accept"
+    centra_create_allowed: Annotated[bool, _setting("whether Centra orders may be created at all")] = True
+
+    rate_limit: Annotated[int, _setting("requests a minute for a key that has no limit of its own; 0 for none")] = 0
+    orders_max: Annotated[int, _setting("orders in one request, Karrio, Centra and our own API")] = 10_000
+    body_bytes_max: Annotated[int, _setting("bytes in one request, likewise, after decompression")] = 16_777_216
+    buffered_bytes_max: Annotated[int, _setting("bytes of request bodies held at once, over all requests")] = 67_108_864
+    request_deadline_s: Annotated[float, _setting("seconds a client has to send a whole request")] = 30.0
+    raw_retention_days: Annotated[int, _setting("days an order can be shown as it was sent; 0 for ever")] = 30
+    delivery_retention_days: Annotated[int, _setting("days the log of deliveries is kept")] = 30
+    webhook_allow: Annotated[str, _setting("CIDRs and hosts that events may go to although they are private")] = ""
+
+
+class BadConfig(Exception):
+    """A setting that cannot be used; the message names it and says what it may be."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """The settings and where each came from: default, file, environment or command line."""
+
+    config: Config
+    origins: dict[str, str]
+
+
+def load(
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """Defaults, then the TOML file, then the environment, then command-line options. Raises BadConfig."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Config.__struct_fields__, "default")
+    for name, value in _from_file(file or _named_file(environment)).items():
+        values[name], origins[name] = value, "file"
+    for name in Config.__struct_fields__:
+        found = _from_environment(environment, name)
+        if found is not None:
+            values[name], origins[name] = found, "environment"
+    for name, value in (options or {}).items():
+        if value is not None:
+            values[name], origins[name] = value, "command line"
+    try:
+        config = msgspec.convert(values, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadConfig(f"a setting cannot be used: {error} (ordermill config check names them all)") from error
+    if config.bootstrap_key and len(config.bootstrap_key) < 20:
+        raise BadConfig("ORDERMILL_BOOTSTRAP_KEY must have at least 20 characters")
+    return Loaded(config, origins)
+
+
+def _named_file(environment: Mapping[str, str]) -> Path | None:
+    name = environment.get(PREFIX + "CONFIG")
+    return Path(name) if name else None
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadConfig(f"the settings file {path} cannot be read: {error}") from error
+    unknown = sorted(set(found) - set(Config.__struct_fields__))
+    if unknown:
+        raise BadConfig(f"the settings file {path} has an unknown setting: {unknown[0]}")
+    return found
+
+
+def _from_environment(environment: Mapping[str, str], name: str) -> str | None:
+    variable = PREFIX + name.upper()
+    if variable in environment:
+        return environment[variable]
+    path = environment.get(variable + "_FILE")
+    if path is None:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise BadConfig(f"{variable}_FILE cannot be read: {error}") from error
+
+
+def sentence(name: str) -> str:
+    """What a setting is, in one sentence (docs and `config show`)."""
+    annotation = get_type_hints(Config, include_extras=True)[name]
+    return next(meta.description or "" for meta in get_args(annotation) if isinstance(meta, msgspec.Meta))

@@ -1,0 +1,1 @@
+"""What Ordermill means: orders, batches, outcomes and rules. No HTTP, no SQL, no dialect, no clock."""

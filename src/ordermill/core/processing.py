@@ -1,0 +1,115 @@
+"""Turning drafts into outcomes. Pure: the store calls this inside its transaction, with what it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from ordermill.core.batch import Draft, Problem
+from ordermill.core.order import NewOrder, OnExisting, Order, OrderKey
+from ordermill.core.outcome import Created, Outcome, Rejected, Stale, Unchanged, Updated
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where and when a draft is settled: its item, its account, the instant of the transaction."""
+
+    item_id: int
+    account_id: int
+    mode: int
+    now: int
+
+
+def decide_all(
+    drafts: Sequence[tuple[Place, Draft]],
+    known: dict[OrderKey, Order],
+    next_number: Callable[[NewOrder], str],
+) -> list[Outcome]:
+    """One outcome per draft, in the order given. A key that occurs twice meets its earlier self.
+
+    `known` holds the current orders of every key that may be met, and is brought up to date as drafts are decided.
+    `next_number` gives candidate references, ascending, to an order that comes without one; taken ones are skipped.
+    """
+    outcomes: list[Outcome] = []
+    for place, draft in drafts:
+        order = draft.order
+        if order is None:
+            outcomes.append(Rejected(draft.problems))
+            continue
+        reference = order.reference
+        while reference is None:
+            candidate = next_number(order)
+            if OrderKey(order.dialect, order.source, candidate) not in known:
+                reference = candidate
+        key = OrderKey(order.dialect, order.source, reference)
+        outcome = decide(place, order, reference, known.get(key))
+        remember(known, key, place, outcome)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def decide(place: Place, order: NewOrder, reference: str, known: Order | None) -> Outcome:
+    """The rule of the house for one valid order and what is known under its key."""
+    if known is None or known.released:
+        return Created(order, reference, place.item_id)
+    if order.on_existing is OnExisting.KEEP:
+        return Unchanged(known)
+    if order.on_existing is OnExisting.REFUSE:
+        return Rejected((_taken(reference),))
+    if known.content_hash == order.content_hash:
+        return Unchanged(known)
+    if instant(order, place) < known.updated_at:
+        return Stale(order, known)
+    return Updated(order, known, known.revision + 1)
+
+
+def instant(order: NewOrder, place: Place) -> int:
+    """The instant that orders the versions of an order: the merchant's own, else the time of receipt."""
+    return place.now if order.updated_at is None else order.updated_at
+
+
+def after(place: Place, outcome: Created | Updated) -> Order:
+    """The order as it stands once the outcome is written (contact and amount columns aside)."""
+    order = outcome.order
+    if isinstance(outcome, Created):
+        order_id, revision, reference, received_at = outcome.order_id, 1, outcome.reference, place.now
+    else:
+        known = outcome.known
+        order_id, revision, reference, received_at = known.id, outcome.revision, known.reference, known.received_at
+    return Order(
+        id=order_id,
+        account_id=place.account_id,
+        mode=place.mode,  # type: ignore[arg-type]
+        dialect=order.dialect,
+        source=order.source,
+        reference=reference,
+        revision=revision,
+        status=order.status,
+        placed_at=order.placed_at,
+        updated_at=instant(order, place),
+        received_at=received_at,
+        changed_at=place.now,
+        amount=order.amount,
+        currency=order.currency,
+        contact_id=None,
+        content_hash=order.content_hash,
+        request_id=order.request_id,
+        released=order.released,
+        number=int(reference) if order.numbered else None,
+    )
+
+
+def remember(known: dict[OrderKey, Order], key: OrderKey, place: Place, outcome: Outcome) -> None:
+    """Lets a later draft of the same request see what an earlier one did."""
+    if isinstance(outcome, Created | Updated):
+        known[key] = after(place, outcome)
+
+
+def _taken(reference: str) -> Problem:
+    return Problem(
+        code="duplicate_reference",
+        message=f"an order with the reference {reference!r} exists already",
+        field="reference",
+        value=reference,
+        hint="send it under another reference, or update the order that is there",
+    )

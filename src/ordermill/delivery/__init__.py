@@ -1,0 +1,1 @@
+"""Who tells the outside: events become deliveries, deliveries become attempts."""

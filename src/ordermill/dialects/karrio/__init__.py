@@ -1,0 +1,1 @@
+"""Karrio's orders and batches of orders, as its published page and its server say them."""

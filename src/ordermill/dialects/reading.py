@@ -1,0 +1,187 @@
+"""Reading JSON that strangers sent: one strict second pass, exact money, exact instants, one content hash.
+
+The fast pass of each dialect is a typed msgspec decoder. What that passes over (text that is not UTF-8 in skipped
+fields, NUL, repeated names, nesting) is checked here, once per body and for next to nothing when the body is clean.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from ordermill.core.errors import Unreadable
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_INSTANT = -62_135_596_800_000_000  # 0001-01-01T00:00:00Z
+_LAST_INSTANT = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
+_INT_MAX = 2**63 - 1
+
+# What a typed decoder can raise for bytes from outside: its own errors, text that is not UTF-8, nesting too deep.
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+# deterministic: members of a mapping may come in any order and still say the same
+_encoder = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+
+
+def check_text(body: bytes) -> None:
+    """Raises Unreadable unless the body is UTF-8 text without a byte order mark."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"the body is not UTF-8: byte {error.start} cannot be read", hint="send UTF-8") from error
+    if text.startswith("\ufeff"):
+        raise Unreadable("the body starts with a byte order mark", hint="send UTF-8 without a byte order mark")
+
+
+def unreadable(error: Exception) -> Unreadable:
+    """What to tell a client about a body that is not the JSON its envelope should be."""
+    if isinstance(error, RecursionError):
+        return Unreadable("the JSON is nested too deeply")
+    if isinstance(error, UnicodeDecodeError):
+        return Unreadable("the body is not UTF-8", hint="send UTF-8")
+    return Unreadable(f"the body is not valid JSON: {_plain(str(error))}")
+
+
+def _plain(text: str) -> str:
+    return text.removeprefix("JSON is malformed: ")
+
+
+def looks_odd(raw: bytes, once: Iterable[bytes], expected: int = 1) -> bool:
+    """Whether the strict pass should look at `raw`: a NUL escape, or a name of `once` seen more than `expected` times.
+
+    `once` are names as they stand in JSON (`b'"id"'`). A false alarm costs time, never an order.
+    """
+    if b"\\u0000" in raw:
+        return True
+    return any(raw.count(name) > expected for name in once)
+
+
+class Oddity(ValueError):
+    """The JSON parses, but no honest reading of it exists. `field` is the name concerned, '' for the whole."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        self.field = field
+        super().__init__(message)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen = dict(pairs)
+    if len(seen) != len(pairs):
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        raise Oddity(f"the name {twice!r} is given more than once", twice)
+    return seen
+
+
+def _constant(text: str) -> Any:
+    raise Oddity(f"{text} is not a JSON number")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 19 or abs(int(text)) > _INT_MAX:
+        raise Oddity(f"the number {text[:20]}… is too large")
+    return int(text)
+
+
+def strict_json(document: bytes, nesting_max: int = 64) -> Any:
+    """The value, numbers with a point as Decimal. Raises Oddity for anything two readers could read differently."""
+    try:
+        value = json.loads(
+            document.decode(),
+            object_pairs_hook=_pairs,
+            parse_constant=_constant,
+            parse_int=_integer,
+            parse_float=_fraction,
+        )
+    except Oddity:
+        raise
+    except UnicodeDecodeError as error:
+        raise Oddity("the text is not UTF-8") from error
+    except RecursionError as error:
+        raise Oddity("the JSON is nested too deeply") from error
+    except ValueError as error:
+        raise Oddity(f"not valid JSON: {error}") from error
+    _check_strings(value, nesting_max)
+    return value
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent that no Decimal can hold
+        number = Decimal("Infinity")
+    # The exponent of a zero counts as well: 0e-999999999 written out would fill the memory.
+    if len(text) > 64 or not -30 <= number.adjusted() <= 30 or not number.is_finite():
+        raise Oddity(f"the number {text[:20]} is out of range")
+    return number
+
+
+def _check_strings(value: Any, nesting_left: int, field: str = "") -> None:
+    if nesting_left < 0:
+        raise Oddity("the JSON is nested too deeply", field)
+    if isinstance(value, str):
+        _check_string(value, field)
+    elif isinstance(value, list):
+        for entry in value:
+            _check_strings(entry, nesting_left - 1, field)
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            _check_string(name, field)
+            _check_strings(entry, nesting_left - 1, field or name)
+
+
+def _check_string(text: str, field: str) -> None:
+    if "\0" in text:
+        raise Oddity("a text holds the character U+0000", field)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise Oddity("a text holds half of a surrogate pair", field) from error
+
+
+def instant(moment: datetime) -> int:
+    """An aware datetime as microseconds since 1970 UTC. Raises ValueError outside of the years 1 to 9999 UTC."""
+    passed = moment - EPOCH
+    micros = (passed.days * 86400 + passed.seconds) * 1_000_000 + passed.microseconds
+    if not _FIRST_INSTANT <= micros <= _LAST_INSTANT:
+        raise ValueError("the date is outside of the years 1 to 9999")
+    return micros
+
+
+def moment(micros: int) -> datetime:
+    """The aware UTC datetime of an instant."""
+    seconds, rest = divmod(micros, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+
+
+def iso(micros: int) -> str:
+    """`2026-11-20T09:30:00.000Z`; with microseconds when there are any below the millisecond."""
+    text = moment(micros).isoformat(timespec="microseconds").removesuffix("+00:00")
+    return (text[:-3] if text.endswith("000") else text) + "Z"
+
+
+def plain_decimal(text: str, digits_max: int = 15) -> str | None:
+    """Decimal text without an exponent, as exact as it was sent; None when it is no finite number of that size."""
+    if len(text) > 64:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or (number and number.adjusted() >= digits_max):
+        return None
+    if number.adjusted() < -digits_max:
+        return None  # of a zero, too: 0e-999999999 written out would fill the memory
+    return format(number, "f")
+
+
+def content_hash(content: Any) -> int:
+    """A signed 64-bit number over a value's canonical JSON. Collisions would need a 2^32 birthday on ONE order key."""
+    return int.from_bytes(blake2b(_encoder.encode(content), digest_size=8).digest(), "big", signed=True)

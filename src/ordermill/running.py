@@ -1,0 +1,107 @@
+"""`ordermill serve`: one process from start to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from ordermill import __version__
+from ordermill.app import House, Unavailable, lock_data, make_engine, prepare
+from ordermill.config import Config
+from ordermill.web import observe
+from ordermill.web.server import Server
+
+Meanwhile = Callable[[House, str], Awaitable[None]]
+
+
+def serve(config: Config, meanwhile: Meanwhile | None = None) -> int:
+    """Runs until SIGTERM or SIGINT. `meanwhile` is given the running house and its URL, and ends it by returning."""
+    observe.set_up_logging(config.log_level)
+    lock = lock_data(config)
+    listening = listen(config.host, config.port)
+    try:
+        engine = make_engine(config)
+        for version in prepare(engine, config):
+            observe.log.info("schema.migrated", version=version)
+        return uvloop.run(_run(House(config, engine), config, listening, meanwhile))
+    finally:
+        listening.close()
+        observe.LINES.flush()
+        if lock is not None:
+            lock.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises Unavailable, saying what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Unavailable(f"port {port} on {host} is taken; choose another with --port, or --port 0") from None
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    return listening
+
+
+async def _run(house: House, config: Config, listening: socket.socket, meanwhile: Meanwhile | None) -> int:
+    server = Server(
+        house.web,
+        config.host,
+        config.port,
+        deadline_s=config.request_deadline_s,
+        header_bytes_max=house.limits.header_bytes,
+    )
+    server.install_signal_handlers_on(asyncio.get_running_loop())
+    upkeep = asyncio.create_task(_upkeep(house))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    ready = asyncio.create_task(server.ready.wait())
+    try:
+        await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if not server.ready.is_set():
+            return 3  # uvicorn has said why
+        url = f"http://{config.host}:{listening.getsockname()[1]}"
+        where = "PostgreSQL" if config.database_url else f"{config.data} (SQLite)"
+        print(f"Ordermill {__version__}   data {where}   {url}", flush=True)
+        watch = asyncio.create_task(_watch(server, house))
+        if meanwhile is not None:
+            await meanwhile(house, url)
+            server.ask_to_stop()
+        await serving
+        await watch
+        return 0
+    finally:
+        ready.cancel()
+        upkeep.cancel()
+        await house.authenticator.write_down()
+        house.close()
+
+
+async def _watch(server: Server, house: House) -> None:
+    """As soon as the end is asked for, readyz says so and new writes are sent away."""
+    await server.asked_to_stop.wait()
+    house.web.draining = True
+    house.stopping.set()
+
+
+async def _upkeep(house: House) -> None:
+    """Small regular duties of this process."""
+    turn = 0
+    while True:
+        await asyncio.sleep(0.25)
+        turn += 1
+        observe.LINES.flush()
+        observe.BUFFERED.set(house.web.bodies.held)
+        observe.WAITING.set(house.ledger.lanes.waiting())
+        if turn % 120 == 0:
+            try:
+                await house.authenticator.write_down()
+            except Exception as error:
+                print(f"ordermill: {error}", file=sys.stderr)

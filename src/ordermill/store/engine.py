@@ -1,0 +1,65 @@
+"""What an engine is: it runs named statements inside transactions, and that is all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+
+
+class Collided(Exception):
+    """Another process wrote the same rows first; nothing was written here. The verb is to be run again."""
+
+
+class Transaction(Protocol):
+    """One open transaction. Statements are named; `?` marks a parameter in every engine's files."""
+
+    def one(self, name: str, *params: object) -> Row | None: ...
+
+    def all(self, name: str, *params: object) -> list[Row]: ...
+
+    def run(self, name: str, *params: object) -> int:
+        """The number of rows written."""
+        ...
+
+    def all_of(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> list[Row]:
+        """A statement that is given a set of rows, in front of its fixed parameters."""
+        ...
+
+    def run_of(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> int:
+        """The same for writing; the number of rows written."""
+        ...
+
+    def compose(self, name: str, clauses: Sequence[str], params: Sequence[object], tail: str = "") -> list[Row]:
+        """A reading statement whose filters depend on what was asked: `{filters}` becomes the named clauses."""
+        ...
+
+    def reserve(self, account_id: int, counter: str, count: int) -> int:
+        """The first of `count` numbers that nobody else will be given. Gaps are possible, repeats are not."""
+        ...
+
+
+class Connection(Protocol):
+    """One connection, used by one thread at a time."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]: ...
+
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """`lanes`: how many connections may write at the same time. `readers`: how many threads read beside them."""
+
+    name: str
+    lanes: int
+    readers: int
+
+    def connect(self, *, read_only: bool = False) -> Connection: ...
+
+    def script(self, text: str, *, record: tuple[str, str, int]) -> None:
+        """Runs a migration file and its record (version, checksum, instant) in one transaction."""
+        ...
+
+    def size_bytes(self) -> int | None: ...

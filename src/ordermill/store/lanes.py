@@ -1,0 +1,202 @@
+"""Lanes: threads with a write connection each. Submissions that wait at the same moment share one transaction.
+
+There is no timer: a lane takes what waits when it becomes free (a fixed wait of 2 ms halved the rate,
+docs/performance.md). Small ones go first, together; then one large one; so a till does not wait behind an import.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import msgspec
+
+from ordermill.core.batch import Settled
+from ordermill.store.engine import Collided, Connection, Engine, Transaction
+from ordermill.store.intake import Job, settle
+
+T = TypeVar("T")
+SMALL = 32  # orders; what has more goes alone
+GROUP_MAX = 1000  # orders of small submissions in one transaction
+TRIES = 20
+
+
+class Waiting(msgspec.Struct):
+    """A job, and where its answer is awaited."""
+
+    job: Job
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Settled]
+
+
+class Call(msgspec.Struct):
+    """Any other writing verb, and where its answer is awaited."""
+
+    verb: Callable[[Transaction], Any]
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Any]
+
+
+def in_transaction(connection: Connection, verb: Callable[[Transaction], T]) -> T:
+    """Runs a verb in a transaction, again when another process was faster."""
+    for attempt in range(TRIES):
+        try:
+            with connection.transaction() as tx:
+                return verb(tx)
+        except Collided:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+class Lanes:
+    """The writing threads of one process, and the reading ones beside them."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], int], settle_verb: Any = settle) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.settle = settle_verb
+        self._small: deque[Waiting] = deque()
+        self._large: deque[Waiting | Call] = deque()
+        self._lock = threading.Lock()
+        self._tickets: SimpleQueue[bool] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"lane-{n}", daemon=True) for n in range(engine.lanes)
+        ]
+        self._local = threading.local()
+        self._readers = ThreadPoolExecutor(engine.readers, thread_name_prefix="reader")
+        self._open: list[Connection] = []
+        for thread in self._threads:
+            thread.start()
+
+    # for the event loop
+
+    def submit(self, job: Job) -> asyncio.Future[Settled]:
+        """The answer of a job, durable when it comes."""
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(job, loop, loop.create_future())
+        with self._lock:
+            (self._small if len(job.submission.drafts) <= SMALL else self._large).append(waiting)
+        self._tickets.put(True)
+        return waiting.answer
+
+    async def write(self, verb: Callable[[Transaction], T]) -> T:
+        """Any other verb that writes, in a transaction of its own."""
+        loop = asyncio.get_running_loop()
+        call = Call(verb, loop, loop.create_future())
+        with self._lock:
+            self._large.append(call)
+        self._tickets.put(True)
+        answer: T = await call.answer
+        return answer
+
+    async def read(self, verb: Callable[[Transaction], T]) -> T:
+        """A verb that only reads, beside the writers."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, verb)
+
+    def waiting(self) -> int:
+        """How many jobs wait for a lane."""
+        return len(self._small) + len(self._large)
+
+    def close(self) -> None:
+        """Ends every thread once it has done what it holds. What still waits is done first."""
+        for _ in self._threads:
+            self._tickets.put(False)
+        for thread in self._threads:
+            thread.join()
+        self._readers.shutdown()
+        for connection in self._open:
+            connection.close()
+
+    # in the threads
+
+    def _read(self, verb: Callable[[Transaction], T]) -> T:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self.engine.connect(read_only=True)
+            self._open.append(connection)
+        with connection.transaction() as tx:
+            return verb(tx)
+
+    def _work(self) -> None:
+        connection = self.engine.connect()
+        try:
+            while self._tickets.get():
+                self._do(connection, self._take_small())
+                with self._lock:
+                    large = self._large.popleft() if self._large else None
+                if isinstance(large, Call):
+                    self._call(connection, large)
+                elif large is not None:
+                    self._do(connection, [large])
+        finally:
+            connection.close()
+
+    def _take_small(self) -> list[Waiting]:
+        taken: list[Waiting] = []
+        orders = 0
+        with self._lock:
+            while self._small and orders < GROUP_MAX:
+                waiting = self._small.popleft()
+                taken.append(waiting)
+                orders += len(waiting.job.submission.drafts)
+        return taken
+
+    def _do(self, connection: Connection, group: list[Waiting]) -> None:
+        """One transaction for the group; when it fails, its members one by one, so that each gets its own answer."""
+        if not group:
+            return
+        try:
+            answers = in_transaction(connection, lambda tx: self._settle_all(tx, group))
+        except Exception as error:
+            if len(group) == 1:
+                _deliver(group, [error])
+            else:
+                for waiting in group:
+                    self._do(connection, [waiting])
+            return
+        _deliver(group, answers)
+
+    def _settle_all(self, tx: Transaction, group: Sequence[Waiting]) -> list[Settled]:
+        """Each account and mode of the group on its own, in one transaction."""
+        scopes: dict[tuple[int, int], list[int]] = {}
+        for index, waiting in enumerate(group):
+            sender = waiting.job.sender
+            scopes.setdefault((sender.account_id, sender.mode), []).append(index)
+        answers: dict[int, Settled] = {}
+        now = self.clock()
+        for _, members in sorted(scopes.items()):
+            settled = self.settle(tx, [group[index].job for index in members], now)
+            answers.update(zip(members, settled, strict=True))
+        return [answers[index] for index in range(len(group))]
+
+    def _call(self, connection: Connection, call: Call) -> None:
+        try:
+            answer = in_transaction(connection, call.verb)
+        except Exception as error:
+            call.loop.call_soon_threadsafe(_fulfil, [(call.answer, error)])
+        else:
+            call.loop.call_soon_threadsafe(_fulfil, [(call.answer, answer)])
+
+
+def _deliver(group: Sequence[Waiting], answers: Sequence[Any]) -> None:
+    """One wake-up of the event loop for the whole group."""
+    loop = group[0].loop
+    loop.call_soon_threadsafe(
+        _fulfil, [(waiting.answer, answer) for waiting, answer in zip(group, answers, strict=True)]
+    )
+
+
+def _fulfil(answers: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, answer in answers:
+        if future.done():  # the client is gone; what was settled stays settled
+            continue
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

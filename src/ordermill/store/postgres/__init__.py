@@ -1,0 +1,1 @@
+"""The engine for many processes; its statements are shaped for Citus."""

@@ -1,0 +1,62 @@
+-- Taking orders in: sets of rows, as arrays. Sorted by key before they come here, so that two batches never deadlock.
+
+-- name: reserve
+-- Runs on a connection of its own, committed at once: numbers are never waited for. See PostgresTransaction.reserve.
+INSERT INTO counter (account_id, name, next) VALUES (?, ?, 1 + ?)
+ON CONFLICT (account_id, name) DO UPDATE SET next = counter.next + excluded.next - 1
+RETURNING next
+
+-- name: find_current
+SELECT o.id, o.account_id, o.mode, o.dialect, o.source, o.reference, o.revision, o.status, o.placed_at, o.updated_at,
+    o.received_at, o.changed_at, o.amount, o.currency, o.contact_id, o.content_hash, o.request_id, o.retired, NULL
+FROM orders o
+JOIN unnest(?::text[], ?::text[], ?::text[]) AS k (dialect, source, reference)
+    ON o.dialect = k.dialect AND o.source = k.source AND o.reference = k.reference
+WHERE o.account_id = ? AND o.mode = ? AND o.retired = 0
+
+-- name: find_contacts
+SELECT c.kind, c.value, c.contact_id
+FROM contact_identifier c
+JOIN unnest(?::text[], ?::text[]) AS k (kind, value) ON c.kind = k.kind AND c.value = k.value
+WHERE c.account_id = ? AND c.mode = ?
+
+-- name: save_contacts
+INSERT INTO contact_identifier (account_id, mode, kind, value, contact_id)
+SELECT * FROM unnest(?::bigint[], ?::smallint[], ?::text[], ?::text[], ?::bigint[]) ON CONFLICT DO NOTHING
+
+-- name: save_orders
+INSERT INTO orders (
+    account_id, id, mode, dialect, source, reference, retired, revision, status, placed_at, updated_at,
+    received_at, changed_at, amount, currency, contact_id, content_hash, request_id, number, document_item
+)
+SELECT * FROM unnest(
+    ?::bigint[], ?::bigint[], ?::smallint[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::integer[], ?::text[],
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::text[],
+    ?::bigint[], ?::bigint[]
+) ON CONFLICT DO NOTHING
+
+-- name: lock_orders
+-- In the order of the ids, whoever asks: an UPDATE of many rows locks them in any order it likes.
+SELECT o.id FROM orders o WHERE o.id = ANY(?::bigint[]) AND o.account_id = ? ORDER BY o.id FOR UPDATE
+
+-- name: update_orders
+-- Only what is still the version that was read.
+UPDATE orders SET
+    retired = v.retired, revision = v.new_revision, status = v.status, placed_at = v.placed_at,
+    updated_at = v.updated_at, changed_at = v.changed_at, amount = v.amount, currency = v.currency,
+    contact_id = v.contact_id, content_hash = v.content_hash, document_item = v.document_item
+FROM unnest(
+    ?::bigint[], ?::bigint[], ?::integer[], ?::integer[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[],
+    ?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[]
+) AS v (account_id, id, revision, new_revision, retired, status, placed_at, updated_at, changed_at, amount, currency, contact_id,
+    content_hash, document_item)
+WHERE orders.account_id = v.account_id AND orders.id = v.id AND orders.revision = v.revision
+
+-- name: save_items
+INSERT INTO item (
+    account_id, id, key, outcome, reference, order_id, revision, updated_at, at, code, field, problems, document
+)
+SELECT * FROM unnest(
+    ?::bigint[], ?::bigint[], ?::text[], ?::smallint[], ?::text[], ?::bigint[], ?::integer[], ?::bigint[], ?::bigint[],
+    ?::text[], ?::text[], ?::text[], ?::text[]
+)

@@ -1,0 +1,182 @@
+"""Reading back: the asked filters become named clauses, one page at a time. Engine-free; the SQL is in query.sql."""
+
+from __future__ import annotations
+
+import json
+
+from ordermill.core.batch import POSITION_BITS, Batch, Item, Sender, item_id
+from ordermill.core.order import Order, OrderKey, Revision
+from ordermill.core.query import BatchQuery, Cause, ItemQuery, OrderQuery, OrderSort, Page
+from ordermill.store import rows
+from ordermill.store.engine import Transaction
+
+_SCAN_PAGE = 500
+
+
+def find_order(tx: Transaction, sender: Sender, order_id: int) -> Order | None:
+    row = tx.one("find_order", sender.account_id, sender.mode, order_id)
+    return rows.order(row) if row else None
+
+
+def find_order_by_key(tx: Transaction, sender: Sender, key: OrderKey) -> Order | None:
+    row = tx.one("find_order_by_key", sender.account_id, sender.mode, key.dialect, key.source, key.reference)
+    return rows.order(row) if row else None
+
+
+def find_revisions(tx: Transaction, sender: Sender, order_id: int) -> tuple[Revision, ...]:
+    if find_order(tx, sender, order_id) is None:
+        return ()
+    return tuple(rows.revision(row) for row in tx.all("find_revisions", sender.account_id, order_id))
+
+
+def find_orders(tx: Transaction, sender: Sender, query: OrderQuery) -> Page[Order]:
+    """One page. Where only the dialect can decide (`accepts`), candidates are read page by page and counted."""
+    clauses, params = _order_clauses(query)
+    if query.accepts is not None:
+        return _scan(tx, sender, query, clauses, params)
+    found = _orders(tx, sender, query, clauses, params, query.limit + 1, query.offset)
+    total = _count_orders(tx, sender, query, clauses, params) if query.with_count else None
+    return Page(entries=tuple(found[: query.limit]), count=total, more=len(found) > query.limit)
+
+
+def _orders(
+    tx: Transaction,
+    sender: Sender,
+    query: OrderQuery,
+    clauses: list[str],
+    params: list[object],
+    limit: int,
+    offset: int,
+) -> list[Order]:
+    statement = "find_orders" if query.with_document or query.accepts else "find_order_heads"
+    tail = f"order.by_{query.sort.value}" + ("_desc" if query.descending else "")
+    values = [sender.account_id, sender.mode, *params, limit, offset]
+    return [rows.order(row) for row in tx.compose(statement, clauses, values, tail)]
+
+
+def _count_orders(tx: Transaction, sender: Sender, query: OrderQuery, clauses: list[str], params: list[object]) -> int:
+    """Kept, not counted, where nothing but the dialect is asked for."""
+    if clauses == ["order.dialect"]:
+        row = tx.one("order_count", sender.account_id, sender.mode, query.dialect)
+    elif not clauses:
+        row = tx.one("order_count_all", sender.account_id, sender.mode)
+    else:
+        row = tx.compose("count_orders", clauses, [sender.account_id, sender.mode, *params])[0]
+    assert row is not None
+    return int(row[0])
+
+
+def _scan(tx: Transaction, sender: Sender, query: OrderQuery, clauses: list[str], params: list[object]) -> Page[Order]:
+    assert query.accepts is not None
+    found: list[Order] = []
+    seen = 0
+    while seen < query.scan_max:
+        candidates = _orders(tx, sender, query, clauses, params, _SCAN_PAGE, seen)
+        found += [order for order in candidates if query.accepts(order)]
+        seen += len(candidates)
+        if len(candidates) < _SCAN_PAGE:
+            break
+    page = found[query.offset : query.offset + query.limit]
+    return Page(entries=tuple(page), count=len(found), more=len(found) > query.offset + query.limit)
+
+
+def _order_clauses(query: OrderQuery) -> tuple[list[str], list[object]]:
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    if query.dialect is not None:
+        asked.append(("order.dialect", (query.dialect,)))
+    for clause, values in (
+        ("order.sources", query.sources),
+        ("order.references", query.references),
+        ("order.ids", query.ids),
+        ("order.statuses", query.statuses),
+    ):
+        if values:
+            asked.append((clause, (json.dumps(values),)))
+    asked += [("order.status_not", (status,)) for status in query.statuses_not]
+    for clause, value in (
+        ("order.placed_after", query.placed_after),
+        ("order.placed_before", query.placed_before),
+        ("order.updated_after", query.updated_after),
+        ("order.updated_before", query.updated_before),
+        ("order.received_after", query.received_after),
+        ("order.received_before", query.received_before),
+        ("order.contact", query.contact_id),
+        ("order.request", query.request_id),
+    ):
+        if value is not None:
+            asked.append((clause, (value,)))
+    if query.identifier is not None:
+        asked.append(("order.identifier", query.identifier))
+    if query.after_id is not None and query.sort is OrderSort.RECEIVED:
+        asked.append(("order.id_below" if query.descending else "order.id_above", (query.after_id,)))
+    return [clause for clause, _ in asked], [value for _, values in asked for value in values]
+
+
+def find_batch(tx: Transaction, sender: Sender, batch_id: int) -> Batch | None:
+    row = tx.one("find_batch", sender.account_id, sender.mode, batch_id)
+    return rows.batch(row) if row else None
+
+
+def find_batches(tx: Transaction, sender: Sender, query: BatchQuery) -> Page[Batch]:
+    clauses, params = _batch_clauses(query)
+    values = [sender.account_id, sender.mode, *params]
+    tail = "batch.newest" if query.descending else "batch.oldest"
+    found = tx.compose("find_batches", clauses, [*values, query.limit + 1, query.offset], tail)
+    total = int(tx.compose("count_batches", clauses, values)[0][0]) if query.with_count else None
+    return Page(
+        entries=tuple(rows.batch(row) for row in found[: query.limit]), count=total, more=len(found) > query.limit
+    )
+
+
+def _batch_clauses(query: BatchQuery) -> tuple[list[str], list[object]]:
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    for clause, value in (
+        ("batch.dialect", query.dialect),
+        ("batch.key", query.key_id),
+        ("batch.origin", query.origin),
+        ("batch.created_after", query.created_after),
+        ("batch.created_before", query.created_before),
+    ):
+        if value is not None:
+            asked.append((clause, (value,)))
+    if query.statuses:
+        asked.append(("batch.statuses", (json.dumps([status.value for status in query.statuses]),)))
+    if query.has_failures is not None:
+        asked.append(("batch.failures" if query.has_failures else "batch.no_failures", ()))
+    if query.after_id is not None:
+        asked.append(("batch.id_below" if query.descending else "batch.id_above", (query.after_id,)))
+    return [clause for clause, _ in asked], [value for _, values in asked for value in values]
+
+
+def find_items(tx: Transaction, sender: Sender, query: ItemQuery) -> Page[Item]:
+    """Items of one batch by position; empty where the batch is not this account's and mode's."""
+    if find_batch(tx, sender, query.batch_id) is None:
+        return Page(entries=())
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    if query.outcomes:
+        asked.append(("item.outcomes", (json.dumps([int(outcome) for outcome in query.outcomes]),)))
+    if query.code is not None:
+        asked += [("item.failed", ()), ("item.code", (query.code,))]
+    if query.field is not None:
+        asked.append(("item.field", (query.field,)))
+    after = (
+        item_id(query.batch_id, query.after_position)
+        if query.after_position >= 0
+        else ((query.batch_id << POSITION_BITS) - 1)
+    )
+    params = [value for _, values in asked for value in values]
+    found = tx.compose(
+        "find_items" if query.with_document else "find_item_heads",
+        [clause for clause, _ in asked],
+        [sender.account_id, after, item_id(query.batch_id + 1, 0), *params, query.limit + 1],
+        "item.by_position",
+    )
+    return Page(entries=tuple(rows.item(row) for row in found[: query.limit]), more=len(found) > query.limit)
+
+
+def find_causes(tx: Transaction, sender: Sender, batch_id: int) -> tuple[Cause, ...]:
+    """Why items of a batch failed, the most frequent cause first."""
+    if find_batch(tx, sender, batch_id) is None:
+        return ()
+    first, behind = item_id(batch_id, 0), item_id(batch_id + 1, 0)
+    return tuple(rows.cause(row) for row in tx.all("find_causes", sender.account_id, first, behind, sender.account_id))

@@ -1,0 +1,137 @@
+"""Row <-> core struct, for every table the ledger reads."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ordermill.core.batch import POSITIONS_MAX, Batch, BatchStatus, Counts, Item, OutcomeKind, Problem
+from ordermill.core.memo import Answer, Remembered
+from ordermill.core.order import Mode, Order, Revision
+from ordermill.core.query import Cause
+from ordermill.store.engine import Row
+
+_problems = msgspec.json.Decoder(tuple[Problem, ...])
+_encode = msgspec.json.Encoder().encode
+_MODES = (Mode.LIVE, Mode.TEST)
+_OUTCOMES = tuple(OutcomeKind)
+
+
+def order(row: Row) -> Order:
+    """find_order, find_orders, find_current."""
+    return Order(
+        id=row[0],
+        account_id=row[1],
+        mode=_MODES[row[2]],
+        dialect=row[3],
+        source=row[4],
+        reference=row[5],
+        revision=row[6],
+        status=row[7],
+        placed_at=row[8],
+        updated_at=row[9],
+        received_at=row[10],
+        changed_at=row[11],
+        amount=row[12],
+        currency=row[13],
+        contact_id=row[14],
+        content_hash=row[15],
+        request_id=row[16],
+        released=row[17] != 0,
+        document=row[18],
+    )
+
+
+def batch(row: Row) -> Batch:
+    """find_batch, find_batches."""
+    return Batch(
+        id=row[0],
+        account_id=row[1],
+        mode=_MODES[row[2]],
+        dialect=row[3],
+        source=row[4],
+        key_id=row[5],
+        request_id=row[6],
+        status=BatchStatus(row[7]),
+        historical=bool(row[8]),
+        notify_url=row[9],
+        origin=row[10],
+        parent_batch_id=row[11],
+        counts=Counts(
+            received=row[12], created=row[13], updated=row[14], unchanged=row[15], failed=row[16], waiting=row[17]
+        ),
+        created_at=row[18],
+        updated_at=row[19],
+        finished_at=row[20],
+        size_bytes=row[21],
+    )
+
+
+def batch_row(batch: Batch) -> Row:
+    """save_batch."""
+    counts = batch.counts
+    return (
+        batch.account_id, batch.id, batch.mode, batch.dialect, batch.source, batch.key_id, batch.request_id,
+        batch.status.value, int(batch.historical), batch.notify_url, batch.origin, batch.parent_batch_id,
+        counts.received, counts.created, counts.updated, counts.unchanged, counts.failed, counts.waiting,
+        batch.created_at, batch.updated_at, batch.finished_at, batch.size_bytes,
+    )  # fmt: skip
+
+
+def item(row: Row) -> Item:
+    """find_items."""
+    number, account_id, key, outcome, reference, order_id, revision, problems, document = row
+    return Item(
+        id=number,
+        account_id=account_id,
+        key=_key(key, number),
+        outcome=_OUTCOMES[outcome],
+        reference=reference,
+        order_id=order_id,
+        revision=revision,
+        problems=_problems.decode(problems) if problems else (),
+        document=document,
+    )
+
+
+def revision(row: Row) -> Revision:
+    """find_revisions."""
+    return Revision(
+        item_id=row[0],
+        order_id=row[1],
+        revision=row[2] or 0,
+        stale=row[3] == OutcomeKind.STALE,
+        updated_at=row[4],
+        received_at=row[5],
+        document=row[6],
+        historical=bool(row[7]),
+    )
+
+
+def cause(row: Row) -> Cause:
+    """find_causes."""
+    code, field, count, number, key, problems = row
+    first = next((p for p in _problems.decode(problems) if p.code == code and (p.field or "") == (field or "")), None)
+    return Cause(
+        code=code or "",
+        field=field or "",
+        message=first.message if first else "",
+        example_value=first.value if first else None,
+        example_position=number & (POSITIONS_MAX - 1),
+        example_key=_key(key, number),
+        hint=first.hint if first else "",
+        count=count,
+    )
+
+
+def remembered(row: Row) -> Remembered:
+    """find_memo."""
+    return Remembered(bytes(row[0]), Answer(row[1], row[2], bytes(row[3])), row[4])
+
+
+def problems_text(problems: tuple[Problem, ...]) -> str:
+    """The JSON that item.problems holds."""
+    return _encode(problems).decode()
+
+
+def _key(key: str | None, number: int) -> str:
+    return str(number & (POSITIONS_MAX - 1)) if key is None else key

@@ -1,0 +1,189 @@
+"""SQLite: WAL, synchronous=FULL, one writer. Row sets travel as multi-row VALUES, 250 rows a statement.
+
+Why 250 rows a statement: Python's sqlite3 gives the interpreter lock away at every row step of executemany, and waits
+for it again each time while the event loop is busy (78 times slower, docs/performance.md). A statement is one step.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+from ordermill.core.errors import Overloaded
+from ordermill.store import sql
+from ordermill.store.engine import Row
+
+ROWS_PER_STATEMENT = 250
+_SIZES = (ROWS_PER_STATEMENT, 128, 64)  # above 32 rows only these, so that few statements are ever prepared
+
+
+class SqliteEngine:
+    """One database file. `connect` gives the writer once, and readers as often as asked."""
+
+    name = "sqlite"
+    lanes = 1
+    readers = 2
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.statements = sql.load("sqlite")
+        # With the default 5 ms the writer thread waits that long for its turn after every statement while the event
+        # loop is busy; 0.5 ms costs nothing measurable elsewhere.
+        sys.setswitchinterval(0.0005)
+
+    def connect(self, *, read_only: bool = False) -> SqliteConnection:
+        return SqliteConnection(self, read_only=read_only)
+
+    def script(self, text: str, *, record: tuple[str, str, int]) -> None:
+        """A migration: every statement of the file and its record, or nothing."""
+        connection = self.connect()
+        try:
+            with connection.transaction() as tx:
+                for statement in _split(text):
+                    tx.raw.execute(statement)
+                tx.run("record_migration", *record)
+        finally:
+            connection.close()
+
+    def size_bytes(self) -> int | None:
+        return self.path.stat().st_size if self.path.exists() else None
+
+
+class SqliteConnection:
+    """Opened lazily, and again after an error that says the old one is of no more use (a failing disk)."""
+
+    def __init__(self, engine: SqliteEngine, *, read_only: bool) -> None:
+        self.engine = engine
+        self.read_only = read_only
+        self._raw: sqlite3.Connection | None = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._raw is None:
+            raw = sqlite3.connect(
+                self.engine.path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10
+            )
+            raw.execute("PRAGMA journal_mode=WAL")
+            raw.execute("PRAGMA synchronous=FULL")
+            raw.execute("PRAGMA foreign_keys=ON")
+            raw.execute("PRAGMA wal_autocheckpoint=8000")
+            raw.execute("PRAGMA cache_size=-65536" if not self.read_only else "PRAGMA cache_size=-16384")
+            raw.execute("PRAGMA temp_store=MEMORY")
+            if self.read_only:
+                raw.execute("PRAGMA query_only=ON")
+            self._raw = raw
+        return self._raw
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqliteTransaction]:
+        try:
+            raw = self._open()
+            raw.execute("BEGIN" if self.read_only else "BEGIN IMMEDIATE")
+            try:
+                yield SqliteTransaction(raw, self.engine.statements)
+                raw.execute("COMMIT")
+            except BaseException:
+                _roll_back(raw)
+                raise
+        except sqlite3.OperationalError as error:
+            self.close()
+            raise Overloaded(f"the ledger cannot be used now ({error}); nothing was stored", retry_after_s=2) from error
+
+    def close(self) -> None:
+        if self._raw is not None:
+            raw, self._raw = self._raw, None
+            raw.close()
+
+
+class SqliteTransaction:
+    """Named statements on one open transaction."""
+
+    def __init__(self, raw: sqlite3.Connection, statements: dict[str, str]) -> None:
+        self.raw = raw
+        self.statements = statements
+
+    def one(self, name: str, *params: object) -> Row | None:
+        row: Row | None = self.raw.execute(self.statements[name], params).fetchone()
+        return row
+
+    def all(self, name: str, *params: object) -> list[Row]:
+        return self.raw.execute(self.statements[name], params).fetchall()
+
+    def run(self, name: str, *params: object) -> int:
+        return self.raw.execute(self.statements[name], params).rowcount
+
+    def all_of(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> list[Row]:
+        found: list[Row] = []
+        for statement, params in self._row_sets(name, fixed, rows):
+            found += self.raw.execute(statement, params).fetchall()
+        return found
+
+    def run_of(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> int:
+        return sum(
+            self.raw.execute(statement, params).rowcount for statement, params in self._row_sets(name, fixed, rows)
+        )
+
+    def compose(self, name: str, clauses: Sequence[str], params: Sequence[object], tail: str = "") -> list[Row]:
+        filters = "".join(f"\n  AND {self.statements[clause]}" for clause in clauses)
+        statement = self.statements[name].replace("{filters}", filters)
+        return self.raw.execute(f"{statement} {self.statements[tail] if tail else ''}", params).fetchall()
+
+    def reserve(self, account_id: int, counter: str, count: int) -> int:
+        row = self.one("reserve", account_id, counter, count)
+        assert row is not None
+        return int(row[0]) - count
+
+    def _row_sets(
+        self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]
+    ) -> Iterator[tuple[str, list[object]]]:
+        """The statement in pieces of a few fixed sizes, each with its parameters flattened."""
+        if not rows:
+            return
+        template = self.statements[name]
+        marks = "(" + "?," * (len(rows[0]) - 1) + "?)"
+        start = 0
+        while start < len(rows):
+            left = len(rows) - start
+            size = next((size for size in _SIZES if size <= left), min(left, 32))
+            params = [*chain.from_iterable(rows[start : start + size]), *fixed]
+            yield _spread(template, marks, size), params
+            start += size
+
+
+_spread_cache: dict[tuple[str, str, int], str] = {}
+_spread_lock = threading.Lock()
+
+
+def _spread(template: str, marks: str, size: int) -> str:
+    key = (template, marks, size)
+    text = _spread_cache.get(key)
+    if text is None:
+        text = template.replace("{rows}", ",".join([marks] * size))
+        with _spread_lock:
+            _spread_cache[key] = text
+    return text
+
+
+def _roll_back(raw: sqlite3.Connection) -> None:
+    try:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+    except sqlite3.Error:
+        raw.close()
+
+
+def _split(text: str) -> Iterator[str]:
+    statement = ""
+    for line in text.splitlines():
+        if line.lstrip().startswith("--"):
+            continue
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement

@@ -1,0 +1,1 @@
+"""The HTTP shell: from socket to dialect and back."""

@@ -1,0 +1,1 @@
+"""What happens later: imports chunk by chunk, expired leases, retention."""
