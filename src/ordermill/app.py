@@ -25,6 +25,7 @@ from ordermill.store import accounts, migrating
 from ordermill.store.engine import Engine
 from ordermill.store.ledger import Ledger
 from ordermill.store.sqlite.engine import SqliteEngine
+from ordermill.web import manage
 from ordermill.web.app import Web
 from ordermill.web.auth import Authenticator
 from ordermill.web.health import Check, disk_check, livez, metrics, readyz
@@ -154,8 +155,11 @@ class House:
         self.mill = Mill(self.ledger, self.limits)
         self.authenticator = Authenticator(self.ledger)
         self.dialects = make_dialects(self.mill, self.limits, config)
+        self.manage = manage.build(
+            self.mill, self.ledger, self.dialects, self.limits, self.authenticator, config
+        )
         self.web = Web(
-            self.dialects,
+            (*self.dialects, self.manage),
             self.ledger,
             self.authenticator,
             self.limits,

@@ -12,6 +12,7 @@ import msgspec
 from ordermill.core.order import Mode
 
 DEFAULT_ACCOUNT = "default"
+DEFAULT_ACCOUNT_ID = 1
 IMPORTED_LENGTH_MIN = 16
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 

@@ -169,11 +169,15 @@ class Item(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ledger did with one submission, as the dialect needs it to answer. `batch` is None for a single."""
+    """What the ledger did with one submission, as the dialect needs it to answer. `batch` is None for a single.
+
+    `at`: the instant of the transaction, µs since 1970 UTC.
+    """
 
     batch: Batch | None
     items: tuple[Item, ...]
     batch_id: int
+    at: int = 0
 
 
 def item_id(batch_id: int, position: int) -> int:

@@ -145,6 +145,12 @@ class Overloaded(Refusal):
     code = "overloaded"
 
 
+class Failed(Overloaded):
+    """The server failed to answer this; nothing was stored."""
+
+    code = "fault"
+
+
 REFUSALS: tuple[type[Refusal], ...] = (
     Unreadable, TooLarge, TooMany, Invalid, Unauthorized, Forbidden, NotFound, MethodNotAllowed,
     UnsupportedMedia, NotAcceptable, Conflict, Duplicate, KeyReused, TooOften, Overloaded,

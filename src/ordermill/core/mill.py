@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ordermill.core.batch import Batch, ErrorPolicy, Item, OutcomeKind, Sender, Settled, Submission
-from ordermill.core.errors import Conflict, Invalid, NotFound
+from ordermill.core.errors import Duplicate, Invalid, NotFound
 from ordermill.core.limits import Limits
 from ordermill.core.memo import Memo
 from ordermill.core.order import NewOrder, Order, OrderKey, Revision
@@ -24,7 +24,7 @@ class Mill:
         """Takes a submission in: decided, recorded and durable when this returns.
 
         Raises Invalid, with nothing stored, when its policy is REJECT_ALL or it is a single, and a draft has Problems.
-        A single whose order the ledger rejects (its key is taken) raises Conflict or Invalid the same way.
+        A single whose order the ledger rejects (its key is taken) raises Duplicate or Invalid the same way.
         """
         _refuse_bad(submission)
         return await self.store.settle(sender, submission, memo)
@@ -38,6 +38,10 @@ class Mill:
     ) -> Order:
         """Records a new version of one order, made from the current one by `change` (pure; may raise a Refusal)."""
         return await self.store.amend(sender, order_id, change, memo)
+
+    async def cancel_batch(self, sender: Sender, batch_id: int) -> Batch:
+        """Ends a batch that is not complete: what is in the ledger stays there. Raises NotFound, Conflict."""
+        return await self.store.cancel_batch(sender, batch_id)
 
     async def get_order(self, sender: Sender, order_id: int) -> Order:
         """The newest state. Raises NotFound."""
@@ -77,7 +81,7 @@ def single(settled: Settled) -> Item:
     item = settled.items[0]
     if item.outcome is OutcomeKind.FAILED:
         problem = item.problems[0]
-        refusal = Conflict if problem.code == "duplicate_reference" else Invalid
+        refusal = Duplicate if problem.code == "duplicate_reference" else Invalid
         raise refusal(problem.message, field=problem.field, hint=problem.hint, problems=item.problems)
     return item
 

@@ -99,7 +99,10 @@ class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
-    """One recorded version of an order, in the order of arrival. A stale one was kept, but never became current."""
+    """One recorded version of an order, in the order of arrival. A stale one was kept, but never became current.
+
+    `batch_id` is None for what came in by itself.
+    """
 
     item_id: int
     order_id: int
@@ -109,6 +112,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     received_at: int
     document: str | None
     historical: bool = False
+    batch_id: int | None = None
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

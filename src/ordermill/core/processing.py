@@ -24,28 +24,47 @@ def decide_all(
     drafts: Sequence[tuple[Place, Draft]],
     known: dict[OrderKey, Order],
     next_number: Callable[[NewOrder], str],
+    states: dict[int, Order] | None = None,
 ) -> list[Outcome]:
     """One outcome per draft, in the order given. A key that occurs twice meets its earlier self.
 
     `known` holds the current orders of every key that may be met, and is brought up to date as drafts are decided.
-    `next_number` gives candidate references, ascending, to an order that comes without one; taken ones are skipped.
+    `next_number` gives candidate references, ascending, to an order that comes without one; those that are taken, or
+    named by another draft of this call, are skipped. `states` is given, by item id, what each change made of its order.
     """
     outcomes: list[Outcome] = []
+    states = {} if states is None else states
+    named: set[OrderKey] | None = None
     for place, draft in drafts:
         order = draft.order
         if order is None:
             outcomes.append(Rejected(draft.problems))
             continue
         reference = order.reference
-        while reference is None:
-            candidate = next_number(order)
-            if OrderKey(order.dialect, order.source, candidate) not in known:
-                reference = candidate
+        if reference is None:
+            named = _named(drafts) if named is None else named
+            reference = _free(order, known, named, next_number)
         key = OrderKey(order.dialect, order.source, reference)
         outcome = decide(place, order, reference, known.get(key))
-        remember(known, key, place, outcome)
+        if isinstance(outcome, Created | Updated):
+            known[key] = states[place.item_id] = after(place, outcome)
         outcomes.append(outcome)
     return outcomes
+
+
+def _named(drafts: Sequence[tuple[Place, Draft]]) -> set[OrderKey]:
+    orders = [draft.order for _, draft in drafts if draft.order is not None]
+    return {OrderKey(o.dialect, o.source, o.reference) for o in orders if o.reference is not None}
+
+
+def _free(
+    order: NewOrder, known: dict[OrderKey, Order], named: set[OrderKey], next_number: Callable[[NewOrder], str]
+) -> str:
+    while True:
+        candidate = next_number(order)
+        key = OrderKey(order.dialect, order.source, candidate)
+        if key not in known and key not in named:
+            return candidate
 
 
 def decide(place: Place, order: NewOrder, reference: str, known: Order | None) -> Outcome:
@@ -58,8 +77,16 @@ def decide(place: Place, order: NewOrder, reference: str, known: Order | None) -
         return Rejected((_taken(reference),))
     if known.content_hash == order.content_hash:
         return Unchanged(known)
-    if instant(order, place) < known.updated_at:
+    if order.updated_at is not None and order.updated_at < known.updated_at:
         return Stale(order, known)
+    return supersede(place, order, known)
+
+
+def supersede(place: Place, order: NewOrder, known: Order) -> Updated:
+    """The next version, whatever came before. Where the merchant names no instant, the receipt decides: a clock that was
+    set back does not make what came later older than what it follows."""
+    if order.updated_at is None:
+        order = msgspec.structs.replace(order, updated_at=max(place.now, known.updated_at))
     return Updated(order, known, known.revision + 1)
 
 
@@ -97,12 +124,6 @@ def after(place: Place, outcome: Created | Updated) -> Order:
         released=order.released,
         number=int(reference) if order.numbered else None,
     )
-
-
-def remember(known: dict[OrderKey, Order], key: OrderKey, place: Place, outcome: Outcome) -> None:
-    """Lets a later draft of the same request see what an earlier one did."""
-    if isinstance(outcome, Created | Updated):
-        known[key] = after(place, outcome)
 
 
 def _taken(reference: str) -> Problem:

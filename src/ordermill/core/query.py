@@ -65,6 +65,7 @@ class BatchQuery(msgspec.Struct, frozen=True, kw_only=True):
     created_before: int | None = None
     has_failures: bool | None = None
     origin: str | None = None
+    parent_batch_id: int | None = None
     limit: int = 50
     offset: int = 0
     after_id: int | None = None

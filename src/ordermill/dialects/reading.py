@@ -84,7 +84,7 @@ def _constant(text: str) -> Any:
 
 
 def _integer(text: str) -> int:
-    if len(text) > 19 or abs(int(text)) > _INT_MAX:
+    if len(text) > 20 or not -_INT_MAX <= int(text) + 1 <= _INT_MAX + 1:  # 64 bits, a sign included
         raise Oddity(f"the number {text[:20]}… is too large")
     return int(text)
 

@@ -13,8 +13,16 @@ class Collided(Exception):
     """Another process wrote the same rows first; nothing was written here. The verb is to be run again."""
 
 
+UNCERTAIN = "the database was lost while it committed, so it is not known whether this was stored; send it again"
+
+
 class Transaction(Protocol):
-    """One open transaction. Statements are named; `?` marks a parameter in every engine's files."""
+    """One open transaction. Statements are named; `?` marks a parameter in every engine's files.
+
+    `again`: the verb has lost a race before; it had better lock what it reads, so that it cannot lose for ever.
+    """
+
+    again: bool
 
     def one(self, name: str, *params: object) -> Row | None: ...
 
@@ -44,7 +52,10 @@ class Transaction(Protocol):
 class Connection(Protocol):
     """One connection, used by one thread at a time."""
 
-    def transaction(self) -> AbstractContextManager[Transaction]: ...
+    def transaction(self, *, again: bool = False) -> AbstractContextManager[Transaction]:
+        """Commits at the end, or rolls back. Raises Overloaded when the database cannot be used now: then nothing was
+        stored, unless the message says that the commit itself was cut off (UNCERTAIN). Raises Collided."""
+        ...
 
     def close(self) -> None: ...
 
@@ -58,8 +69,15 @@ class Engine(Protocol):
 
     def connect(self, *, read_only: bool = False) -> Connection: ...
 
-    def script(self, text: str, *, record: tuple[str, str, int]) -> None:
-        """Runs a migration file and its record (version, checksum, instant) in one transaction."""
+    def script(self, text: str, *, record: tuple[str, str, int]) -> bool:
+        """Runs a migration file and its record (version, checksum, instant) in one transaction, under a lock.
+
+        False when another process had applied it meanwhile.
+        """
         ...
 
     def size_bytes(self) -> int | None: ...
+
+    def close(self) -> None:
+        """Ends what the engine holds besides the connections it handed out."""
+        ...

@@ -327,7 +327,7 @@ class Settlement:
     def _settled(self, index: int) -> Settled:
         items = self.items_of(index)
         batch = None if self.jobs[index].submission.single else self.batch_of(index, items)
-        return Settled(batch=batch, items=items, batch_id=self.batch_ids[index])
+        return Settled(batch=batch, items=items, batch_id=self.batch_ids[index], at=self.now)
 
     def batch_of(self, index: int, items: Sequence[Item]) -> Batch:
         """The batch as it stands after this job."""

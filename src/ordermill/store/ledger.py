@@ -7,10 +7,11 @@ from collections.abc import Callable
 from ordermill.core.account import Account, ApiKey
 from ordermill.core.batch import Batch, Draft, Item, Sender, Settled, Submission
 from ordermill.core.errors import NotFound
+from ordermill.core.figures import Figures, TallyQuery
 from ordermill.core.memo import KEPT_S, Answer, Memo, Remembered
 from ordermill.core.order import NewOrder, Order, OrderKey, Revision
 from ordermill.core.query import BatchQuery, Cause, ItemQuery, OrderQuery, Page
-from ordermill.store import accounts, intake, query, rows
+from ordermill.store import accounts, cancelling, figures, intake, query, rows
 from ordermill.store.engine import Engine, Transaction
 from ordermill.store.intake import Job
 from ordermill.store.lanes import Lanes
@@ -61,6 +62,10 @@ class Ledger:
 
         return await self.lanes.write(verb)
 
+    async def cancel_batch(self, sender: Sender, batch_id: int) -> Batch:
+        now = self.clock()
+        return await self.lanes.write(lambda tx: cancelling.cancel_batch(tx, sender, batch_id, now))
+
     async def find_answer(self, account_id: int, key: str) -> Remembered | None:
         oldest = self.clock() - KEPT_S * 1_000_000
         row = await self.lanes.read(lambda tx: tx.one("find_memo", account_id, key, oldest))
@@ -100,6 +105,9 @@ class Ledger:
     async def find_causes(self, sender: Sender, batch_id: int) -> tuple[Cause, ...]:
         return await self.lanes.read(lambda tx: query.find_causes(tx, sender, batch_id))
 
+    async def find_figures(self, sender: Sender, asked: TallyQuery) -> Figures:
+        return await self.lanes.read(lambda tx: figures.find_figures(tx, sender, asked))
+
     # accounts and keys
 
     async def find_key(self, key_id: str) -> ApiKey | None:
@@ -117,6 +125,15 @@ class Ledger:
 
     async def expire_key(self, account_id: int, key_id: str, at: int) -> None:
         await self.lanes.write(lambda tx: accounts.expire_key(tx, account_id, key_id, at))
+
+    async def rotate_key(self, made: ApiKey, old_id: str, at: int) -> None:
+        """A new key, and the end of the old one at an instant, together."""
+
+        def verb(tx: Transaction) -> None:
+            accounts.save_key(tx, made)
+            accounts.expire_key(tx, made.account_id, old_id, at)
+
+        await self.lanes.write(verb)
 
     async def touch_keys(self, used: dict[tuple[int, str], int]) -> None:
         await self.lanes.write(lambda tx: accounts.touch_keys(tx, used))

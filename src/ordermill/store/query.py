@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ordermill.core.batch import POSITION_BITS, Batch, Item, Sender, item_id
+from ordermill.core.batch import POSITION_BITS, Batch, Item, OutcomeKind, Sender, item_id
 from ordermill.core.order import Order, OrderKey, Revision
 from ordermill.core.query import BatchQuery, Cause, ItemQuery, OrderQuery, OrderSort, Page
 from ordermill.store import rows
@@ -31,7 +31,7 @@ def find_revisions(tx: Transaction, sender: Sender, order_id: int) -> tuple[Revi
 
 def find_orders(tx: Transaction, sender: Sender, query: OrderQuery) -> Page[Order]:
     """One page. Where only the dialect can decide (`accepts`), candidates are read page by page and counted."""
-    clauses, params = _order_clauses(query)
+    clauses, params = order_clauses(query)
     if query.accepts is not None:
         return _scan(tx, sender, query, clauses, params)
     found = _orders(tx, sender, query, clauses, params, query.limit + 1, query.offset)
@@ -80,7 +80,7 @@ def _scan(tx: Transaction, sender: Sender, query: OrderQuery, clauses: list[str]
     return Page(entries=tuple(page), count=len(found), more=len(found) > query.offset + query.limit)
 
 
-def _order_clauses(query: OrderQuery) -> tuple[list[str], list[object]]:
+def order_clauses(query: OrderQuery) -> tuple[list[str], list[object]]:
     asked: list[tuple[str, tuple[object, ...]]] = []
     if query.dialect is not None:
         asked.append(("order.dialect", (query.dialect,)))
@@ -134,6 +134,7 @@ def _batch_clauses(query: BatchQuery) -> tuple[list[str], list[object]]:
         ("batch.dialect", query.dialect),
         ("batch.key", query.key_id),
         ("batch.origin", query.origin),
+        ("batch.parent", query.parent_batch_id),
         ("batch.created_after", query.created_after),
         ("batch.created_before", query.created_before),
     ):
@@ -153,7 +154,9 @@ def find_items(tx: Transaction, sender: Sender, query: ItemQuery) -> Page[Item]:
     if find_batch(tx, sender, query.batch_id) is None:
         return Page(entries=())
     asked: list[tuple[str, tuple[object, ...]]] = []
-    if query.outcomes:
+    if query.outcomes == (OutcomeKind.FAILED,):
+        asked.append(("item.failed", ()))  # by its own index
+    elif query.outcomes:
         asked.append(("item.outcomes", (json.dumps([int(outcome) for outcome in query.outcomes]),)))
     if query.code is not None:
         asked += [("item.failed", ()), ("item.code", (query.code,))]

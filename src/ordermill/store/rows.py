@@ -104,6 +104,7 @@ def revision(row: Row) -> Revision:
         received_at=row[5],
         document=row[6],
         historical=bool(row[7]),
+        batch_id=row[8],
     )
 
 

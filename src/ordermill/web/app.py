@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from ordermill.core.account import ApiKey
 from ordermill.core.errors import (
+    Failed,
     Invalid,
     KeyReused,
     MethodNotAllowed,
@@ -255,7 +256,7 @@ def _refuse(face: Face, refusal: Refusal, request: Request) -> Reply:
 
 def _fault(face: Face, request: Request) -> Reply:
     """We failed: in the face's own form, with nothing of the inside."""
-    reply = face.write_refusal(Overloaded("the server failed to answer this; nothing was stored"), request)
+    reply = face.write_refusal(Failed(), request)
     return Reply(500, reply.body, reply.content_type, reply.headers)
 
 
@@ -272,9 +273,16 @@ async def _send(
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers + extra]
     if reply.body or reply.status not in (204, 304):
         headers.append((b"content-type", reply.content_type.encode("latin-1")))
-        headers.append((b"content-length", str(len(reply.body)).encode()))
+        if reply.stream is None:
+            headers.append((b"content-length", str(len(reply.body)).encode()))
     if request_id:
         headers.append((b"x-request-id", request_id.encode()))
     headers.append((b"x-content-type-options", b"nosniff"))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else reply.body})
+    if reply.stream is None or head:
+        await send({"type": "http.response.body", "body": b"" if head else reply.body})
+        return
+    await send({"type": "http.response.body", "body": reply.body, "more_body": True})
+    async for part in reply.stream():
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,12 +18,16 @@ CHUNK = 100  # orders read before other requests get a turn (measured: docs/perf
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer. `headers` are pairs of lower-case names and values."""
+    """An answer. `headers` are pairs of lower-case names and values.
+
+    `stream`: what comes behind `body`, piece by piece, for answers that are too large to be held whole.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+    stream: Callable[[], AsyncIterator[bytes]] | None = None
 
 
 class Request(msgspec.Struct):

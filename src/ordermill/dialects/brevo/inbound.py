@@ -155,7 +155,7 @@ def _envelope_problems(body: bytes) -> list[Problem]:
         problems.append(told.missing("orders"))
     elif not _decodes(orders, list[msgspec.Raw]):
         problems.append(told.wrong_type("orders", "a list", _glance(orders)))
-    elif msgspec.json.decode(orders) == []:
+    elif msgspec.json.decode(orders, type=list[msgspec.Raw]) == []:
         problems.append(told.problem("empty", "the list is empty", "orders", "[]", hint="send at least one order"))
     if not _decodes(members.get("historical"), bool | None):
         problems.append(told.wrong_type("historical", "true or false", _glance(members["historical"])))
@@ -364,15 +364,15 @@ def _settle_spelling(order: wire.Order[float], amount: str) -> None:
 
 
 def _read_closely(key: str, document: bytes, limits: Limits) -> Draft:
-    exact, problems = lenient.read_exactly(document, limits)
+    look = lenient.read_exactly(document, limits)
     text = document.decode("utf-8", "replace")
-    if exact is None:
+    if look.order is None:
         # A database may not be able to keep U+0000, and JSON has no honest use for it.
-        return Draft(key, None, problems, text.replace("\0", "\ufffd"), lenient.find_reference(document))
-    order = lenient.roughen(exact)
-    amount = lenient.plain_amount(bytes(exact.amount).decode())
+        return Draft(key, None, look.problems, text.replace("\0", "\ufffd"), look.reference)
+    order = lenient.roughen(look.order)
+    amount = lenient.plain_amount(bytes(look.order.amount).decode())
     assert amount is not None
-    quantities = all(product.quantity or product.quantityFloat for product in exact.products)
+    quantities = all(product.quantity or product.quantityFloat for product in look.order.products)
     return _accept(key, order, text, amount, instant(order.createdAt), instant(order.updatedAt), quantities)
 
 

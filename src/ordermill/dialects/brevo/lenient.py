@@ -22,12 +22,25 @@ LIMITS = Limits()
 _PLAIN = re.compile(r"-?\d{1,15}(?:\.\d{1,20})?").fullmatch
 
 
-def read_exactly(document: bytes, limits: Limits = LIMITS) -> tuple[wire.Order[Decimal] | None, tuple[Problem, ...]]:
-    """The order with every number exact, or all of its problems, their fields relative to the order."""
+class Look(msgspec.Struct, frozen=True):
+    """What became of one order: it, with every number exact, or all of its problems, their fields relative to it.
+
+    `reference`: what a refused order calls itself, as far as that can be told.
+    """
+
+    order: wire.Order[Decimal] | None
+    problems: tuple[Problem, ...] = ()
+    reference: str = ""
+
+
+def read_exactly(document: bytes, limits: Limits = LIMITS) -> Look:
+    """The close look. Never raises."""
     try:
         value = strict_json(document, limits.nesting)
     except Oddity as oddity:
-        return None, (told.problem("unreadable", str(oddity), told.printable(oddity.field), None),)
+        return Look(None, (told.problem("unreadable", str(oddity), told.printable(oddity.field), None),))
+    if not isinstance(value, dict):
+        return Look(None, (told.wrong_type("", "a JSON object", value),))
     return _CloseLook(limits).read(value)
 
 
@@ -45,16 +58,6 @@ def roughen(exact: wire.Order[Decimal]) -> wire.Order[float]:
     return msgspec.structs.replace(cast("wire.Order[float]", exact), products=products)
 
 
-def find_reference(document: bytes) -> str:
-    """What the refused order calls itself, if that can be told."""
-    try:
-        value = strict_json(document)
-    except Oddity:
-        return ""
-    name = value.get("id") if isinstance(value, dict) else None
-    return str(name)[: wire.REFERENCE_CHARS] if isinstance(name, str | int) and not isinstance(name, bool) else ""
-
-
 class _CloseLook:
     """One reading of one order; every fault on the way is noted, none stops it."""
 
@@ -62,10 +65,8 @@ class _CloseLook:
         self.limits = limits
         self.problems: list[Problem] = []
 
-    def read(self, value: Any) -> tuple[wire.Order[Decimal] | None, tuple[Problem, ...]]:
-        if not isinstance(value, dict):
-            return None, (told.wrong_type("", "a JSON object", value),)
-        read = {
+    def read(self, value: dict[str, Any]) -> Look:
+        read: dict[str, Any] = {
             "id": self.text(value, "id", required=True),
             "createdAt": self.moment(value, "createdAt"),
             "updatedAt": self.moment(value, "updatedAt"),
@@ -80,8 +81,8 @@ class _CloseLook:
             "metaInfo": self.meta(value),
         }
         if self.problems:
-            return None, tuple(self.problems[: told.PROBLEMS_MAX])
-        return wire.Order(**read), ()
+            return Look(None, tuple(self.problems), read["id"] or "")
+        return Look(wire.Order(**read))
 
     def note(self, problem: Problem) -> None:
         if len(self.problems) < told.PROBLEMS_MAX:

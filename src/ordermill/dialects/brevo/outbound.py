@@ -52,7 +52,7 @@ ERRORS: dict[type[Refusal], tuple[int, str]] = {
     Duplicate: (400, "duplicate_parameter"),
     KeyReused: (400, "duplicate_request"),
     TooOften: (429, "too_many_requests"),
-    Overloaded: (503, "too_many_requests"),
+    Overloaded: (503, "unprocessable_entity"),
 }
 RETRY_AFTER_S = 1  # where the refusal does not say
 
@@ -85,9 +85,10 @@ def _message(refusal: Refusal, request: Request) -> str:
     if isinstance(refusal, Unauthorized):
         # The wording of the real service for a call without a key, which clients look for (contract section 1).
         return "Key not found" if _sent_key(request) else "authentication not found in headers"
-    if not refusal.field or refusal.message.startswith(refusal.field):
-        return refusal.message
-    return f"{refusal.field}: {refusal.message}"
+    message = refusal.message
+    if refusal.field and not message.startswith(refusal.field):
+        message = f"{refusal.field}: {message}"
+    return message if refusal.hint in message else f"{message}; {refusal.hint}"
 
 
 def _sent_key(request: Request) -> bool:
@@ -95,15 +96,9 @@ def _sent_key(request: Request) -> bool:
 
 
 def _refusal_headers(refusal: Refusal) -> Iterable[tuple[str, str]]:
-    if isinstance(refusal, MethodNotAllowed) and refusal.allowed:
-        yield "allow", ", ".join(refusal.allowed)
+    """SDKs heed Retry-After and not the contract's own headers (section 3), which the shell adds to every answer."""
     if isinstance(refusal, TooOften | Overloaded):
-        # SDKs heed Retry-After, plugins the header of the contract (section 3).
-        wait = str(refusal.retry_after_s or RETRY_AFTER_S)
-        yield "retry-after", wait
-        if isinstance(refusal, TooOften):
-            yield "x-sib-ratelimit-remaining", "0"
-            yield "x-sib-ratelimit-reset", wait
+        yield "retry-after", str(refusal.retry_after_s or RETRY_AFTER_S)
 
 
 def throttle_headers(limit: int, remaining: int, reset_s: int) -> tuple[tuple[str, str], ...]:
@@ -167,7 +162,7 @@ def _read_document(document: str | None) -> wire.Order[Decimal] | None:
     try:
         return _exact_decoder.decode(raw)
     except DECODE_ERRORS:
-        return read_exactly(raw)[0]
+        return read_exactly(raw).order
 
 
 def _read_head(order: Order) -> Content:
@@ -395,7 +390,8 @@ def _lost_fields(content: Content) -> Iterable[str]:
     which, place = ("bill_to", content.bill_to) if content.bill_to is not None else ("ship_to", content.ship_to)
     if place is not None:
         for name in _said(place) - _CARRIED_OF_ADDRESS:
-            yield f"{which}.{name}"
+            if name != "mobile" or place.phone is not None:  # stands in for a missing phone
+                yield f"{which}.{name}"
     for line in content.lines:
         if line.unit_price is None:
             yield "lines.unit_price"

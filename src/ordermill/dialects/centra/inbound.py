@@ -158,14 +158,19 @@ def read_single(body: bytes, *, now: int, source: str = "", rules: Rules = DEFAU
 def read_draft(key: str, document: bytes | Raw, *, now: int, source: str = "", rules: Rules = DEFAULT_RULES) -> Draft:
     """One order's JSON -> Draft (contract section 3). `now`: µs since 1970 UTC. Never raises."""
     data = bytes(document)
-    facts = read_clean(data, rules)
+    text = ""
+    try:
+        text = data.decode()  # the decoder passes over what is not UTF-8 in members it does not know
+        facts = read_clean(data, rules)
+    except UnicodeDecodeError:
+        facts = None
     if facts is None:
         reading = lenient.read_order(data, rules)
         if reading.order is not None:
             facts = facts_of(reading.order)
         if facts is None:
             return Draft(key, None, reading.problems, lenient.readable(data), reading.reference)
-    return Draft(key, new_order(facts, data, now, source or STORE, rules))
+    return Draft(key, new_order(facts, text, now, source or STORE, rules))
 
 
 def read_clean(data: bytes, rules: Rules) -> Facts | None:
@@ -282,7 +287,7 @@ def _ambiguous(data: bytes, lines: list[wire.Line], rules: Rules) -> bool:
     return _brackets(data) > rules.nesting_max + 3 * len(lines)
 
 
-def new_order(facts: Facts, data: bytes, now: int, source: str, rules: Rules) -> NewOrder:
+def new_order(facts: Facts, document: str, now: int, source: str, rules: Rules) -> NewOrder:
     """What the ledger needs to know of a good order; its number is its own, or the next free one of the store (A12)."""
     order = facts.order
     date = order.orderDate
@@ -298,7 +303,7 @@ def new_order(facts: Facts, data: bytes, now: int, source: str, rules: Rules) ->
         currency=None,
         identifiers=_identifiers(facts),
         content_hash=_number(_digest(facts.said).digest())[0],
-        document=data.decode(),
+        document=document,
         on_existing=_REFUSE,
         numbered=True,
         warnings=_warnings(order) if facts.unpriced else _UNVERIFIED,

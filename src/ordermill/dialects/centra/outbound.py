@@ -48,14 +48,9 @@ _TRUE = (b"true", b"1", b'"1"', b'"true"')
 
 
 def write_refusal(refusal: errors.Refusal, request: Request) -> Reply:
-    """Why a whole request is refused, in Centra's form."""
+    """Why a whole request is refused, in Centra's form. The HTTP shell adds Allow and Retry-After."""
     status, code = next((ERRORS[kind] for kind in type(refusal).__mro__ if kind in ERRORS), (400, -7))
-    headers = []
-    if refusal.retry_after_s is not None:
-        headers.append(("retry-after", str(refusal.retry_after_s)))
-    if isinstance(refusal, errors.MethodNotAllowed) and refusal.allowed:
-        headers.append(("allow", ", ".join(refusal.allowed)))
-    return Reply(status, _encode(refused(refusal, code)), headers=tuple(headers))
+    return Reply(status, _encode(refused(refusal, code)))
 
 
 def refused(refusal: errors.Refusal, code: int | None = -7) -> dict[str, Any]:

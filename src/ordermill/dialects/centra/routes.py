@@ -44,6 +44,7 @@ def build(mill: Mill, limits: Limits, settings: Settings) -> Dialect:
         write_batch=outbound.write_batch,
         body_bytes_max=limits.body_bytes,
         orders_max=limits.orders,
+        media="any",  # JSON is read whatever the header says (contract section 1)
     )
 
 

@@ -78,5 +78,5 @@ def near_miss(text: str, codes: Iterable[str], slips: dict[str, str], iso: Itera
     if meant in codes:
         return f'Did you mean "{meant}"?'
     if upper in iso:
-        return f'"{upper}" is an ISO code that this contract does not list; the setting "extended codes" accepts it.'
+        return f'"{upper}" is an ISO code that this contract does not list; ORDERMILL_CODES=extended accepts it.'
     return ""

@@ -68,7 +68,7 @@ class _Mender:
     def order(self, value: Any) -> dict[str, Any]:
         """The order; its parts that cannot be taken are left out."""
         if not isinstance(value, dict):
-            self._found("non_field_errors", _not_an_object(value), value)
+            self.found("non_field_errors", _not_an_object(value), value)
             return {}
         given = _Given(self, "", value)
         reference = _text(self.rules.reference_chars, blank=False)
@@ -89,18 +89,18 @@ class _Mender:
             return
         if not isinstance(lines, list):
             text = f'Expected a list of items but got type "{type(lines).__name__}".'
-            self._found("line_items.non_field_errors", _Bad("not_a_list", text), lines)
+            self.found("line_items.non_field_errors", _Bad("not_a_list", text), lines)
         elif not lines:
-            self._found("line_items.non_field_errors", _Bad("empty", "This list may not be empty."), lines)
+            self.found("line_items.non_field_errors", _Bad("empty", "This list may not be empty."), lines)
         elif len(lines) > self.rules.lines:
             text = f"Ensure this field has no more than {self.rules.lines} elements."
-            self._found("line_items.non_field_errors", _Bad("too_many", text), len(lines))
+            self.found("line_items.non_field_errors", _Bad("too_many", text), len(lines))
         else:
             given.taken["line_items"] = [self._line(f"line_items[{place}].", line) for place, line in enumerate(lines)]
 
     def _line(self, path: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            self._found(f"{path}non_field_errors", _not_an_object(value), value)
+            self.found(f"{path}non_field_errors", _not_an_object(value), value)
             return {}
         rules = self.rules
         given = _Given(self, path, value)
@@ -119,7 +119,7 @@ class _Mender:
     def address(self, path: str, value: Any) -> dict[str, Any]:
         """AddressData, its problems below `path`."""
         if not isinstance(value, dict):
-            self._found(f"{path}.non_field_errors", _not_an_object(value), value)
+            self.found(f"{path}.non_field_errors", _not_an_object(value), value)
             return {}
         rules = self.rules
         given = _Given(self, f"{path}.", value)
@@ -133,7 +133,7 @@ class _Mender:
                 given.take(name, _text(rules.address_chars.get(name, rules.text_chars)), null=True)
         return given.taken
 
-    def _found(self, field: str, bad: _Bad, value: Any) -> None:
+    def found(self, field: str, bad: _Bad, value: Any) -> None:
         self.problems.append(
             Problem(
                 code=bad.code,
@@ -144,8 +144,6 @@ class _Mender:
                 contract_code="validation",
             )
         )
-
-    found = _found
 
 
 class _Given:
@@ -219,7 +217,7 @@ def _day(value: Any) -> str | None:
     except ValueError:
         pass  # 2024-02-30
     hint = (
-        "Leave the time of day out." if isinstance(value, str) and _DATE.match(value.strip()) and match is None else ""
+        "leave the time of day out" if isinstance(value, str) and _DATE.match(value.strip()) and match is None else ""
     )
     raise _Bad("invalid_date", "The date format must match YYYY-MM-DD", hint)
 
@@ -299,6 +297,8 @@ def _free(keys: int) -> Reading:
 
 
 def _not_an_object(value: Any) -> _Bad:
+    if value is None:
+        return NULL
     kind = "float" if isinstance(value, Decimal) else type(value).__name__
     return _Bad("not_an_object", f"Invalid data. Expected a dictionary, but got {kind}.")
 

@@ -32,6 +32,7 @@ LINE = {
 }  # fmt: skip
 PLACES = {"shipping_to": "ship_to", "shipping_from": "ship_from", "billing_address": "bill_to"}
 EXTRA_ADDRESS = ("federal_tax_id", "state_tax_id", "validate_location")
+FLAGS = ("residential", "validate_location")
 EXTRA_LINE = ("parent_id", "metadata")
 # What other contracts' lines name their goods by goes into the line's metadata.
 LINE_NAMES = ("product_id", "variant_id", "ean")
@@ -75,7 +76,8 @@ def read_content(order: Order) -> Content:
 
 
 def _read_line(line: wire.Commodity) -> Line:
-    return Line(quantity=Decimal(line.quantity), **{ours: getattr(line, theirs) for theirs, ours in LINE.items()})
+    fields = {ours: getattr(line, theirs) for theirs, ours in LINE.items()}
+    return Line(**fields | {"quantity": Decimal(line.quantity), "weight": Decimal(str(line.weight))})
 
 
 def _beyond(part: wire.Address | wire.Commodity, names: tuple[str, ...]) -> dict[str, Any]:
@@ -218,4 +220,5 @@ def _part_id(prefix: str, order_id: str, place: str) -> str:
 
 
 def _said(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+    """Without what is not known. The two flags stay: left out they would mean no, not unknown."""
+    return {name: value for name, value in fields.items() if value is not None or name in FLAGS}

@@ -78,7 +78,7 @@ def write_refusal(refusal: Refusal, request: Request) -> Reply:
         code = "invalid_token"
     message = _with_hint(refusal.message, refusal.hint)
     if type(refusal) is Unreadable:
-        message = f"JSON parse error - {message}"
+        message = f"JSON parse error - {message.removeprefix('the body is not valid JSON: ')}"
     path = refusal.field if code == "validation" else ""
     return _errors(status, [_error(path, message, code, [message])], request)
 
@@ -106,7 +106,9 @@ def describe(problems: Iterable[Problem]) -> dict[str, list[str]]:
 
 
 def _with_hint(message: str, hint: str) -> str:
-    return f"{message} {hint}" if hint else message
+    if not hint:
+        return message
+    return f"{message} {hint}" if message.endswith(".") else f"{message}; {hint}"
 
 
 def test_mode(mode: Mode) -> Headers:

@@ -57,7 +57,13 @@ class Paging(msgspec.Struct, frozen=True):
 
 
 def read_paging(pairs: Pairs, page_max: int) -> Paging:
-    """`limit` and `offset`: what is no number, and a limit of 0, fall back; more than `page_max` is cut to it."""
+    """`limit` and `offset`: what is no number, and a limit of 0, fall back; more than `page_max` is cut to it.
+
+    Raises Invalid for a NUL anywhere in the query: no text in the ledger holds one.
+    """
+    for name, value in pairs:
+        if "\0" in value:
+            raise invalid(name.replace("\0", ""), "unreadable", "Null characters are not allowed.")
     limit = _whole(_last(pairs, "limit")) or PAGE_DEFAULT
     offset = _whole(_last(pairs, "offset")) or 0
     kept = tuple(pair for pair in pairs if pair[0] not in ("limit", "offset"))

@@ -26,6 +26,7 @@ from ordermill.dialects.karrio.normal import read_content, write_content, write_
 from ordermill.web.http import Reply, Request, Route, in_chunks
 
 PREFIX = "/v1"
+PAGE_MAX = 1_000  # the contract names no upper bound; a longer page is cut to this
 ITEMS_AT_ONCE = 1_000  # resources read, or written, before other requests get a turn
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class Calls:
     async def list_operations(self, request: Request) -> Reply:
         """GET /batches/operations: newest first."""
         pairs = request.query()
-        paging = queries.read_paging(pairs, self.limits.page)
+        paging = queries.read_paging(pairs, PAGE_MAX)
         query = queries.read_operation_query(pairs, paging)
         if query is None:
             return _page(request, paging, (), 0)
@@ -128,7 +129,7 @@ class Calls:
         )
 
         def reply(settled: Settled) -> Reply:
-            shown = write_order(_created(order, single(settled), request))
+            shown = write_order(_created(order, single(settled), request, settled.at))
             return Reply(201, shown, headers=outbound.test_mode(request.who.mode))
 
         return reply(await self.mill.submit(request.who, submission, request.memo(reply)))
@@ -136,7 +137,7 @@ class Calls:
     async def list_orders(self, request: Request) -> Reply:
         """GET /orders: newest first."""
         pairs = request.query()
-        paging = queries.read_paging(pairs, self.limits.page)
+        paging = queries.read_paging(pairs, PAGE_MAX)
         query = queries.read_order_query(pairs, paging, request.who)
         if query is None:
             return _page(request, paging, (), 0)
@@ -178,7 +179,7 @@ class Calls:
         order = None
         if number is not None:
             order = await _found(self.mill.get_order(who, number))
-        elif by_request_id:
+        elif by_request_id and "\0" not in text:
             query = OrderQuery(dialect=NAME, request_id=text, limit=1, with_count=False)
             order = next(iter((await self.mill.find_orders(who, query)).entries), None)
         if order is None or order.dialect != NAME:
@@ -226,10 +227,10 @@ def _batch_of(settled: Settled) -> Batch:
     return settled.batch
 
 
-def _created(order: NewOrder, item: Item, request: Request) -> Order:
+def _created(order: NewOrder, item: Item, request: Request, at: int) -> Order:
     """The order as the ledger has it now, without asking for it again."""
     assert item.order_id is not None
-    place = Place(item.order_id, request.who.account_id, request.who.mode, request.now)
+    place = Place(item.order_id, request.who.account_id, request.who.mode, at)
     stored = after(place, Created(order, order.reference or "", item.order_id))
     return msgspec.structs.replace(stored, document=order.document)
 

@@ -86,7 +86,7 @@ ORDER BY o.number, o.id LIMIT ? OFFSET ?
 ORDER BY o.number DESC, o.id DESC LIMIT ? OFFSET ?
 
 -- name: find_revisions
-SELECT i.id, i.order_id, i.revision, i.outcome, i.updated_at, i.at, i.document, coalesce(b.historical, 0)
+SELECT i.id, i.order_id, i.revision, i.outcome, i.updated_at, i.at, i.document, coalesce(b.historical, 0), b.id
 FROM item i LEFT JOIN batch b ON b.account_id = i.account_id AND b.id = i.id >> 24
 WHERE i.account_id = ? AND i.order_id = ? AND i.updated_at IS NOT NULL
 ORDER BY i.id
@@ -110,6 +110,8 @@ b.dialect = ?
 b.key_id = ?
 -- name: batch.origin
 b.origin = ?
+-- name: batch.parent
+b.parent_batch_id = ?
 -- name: batch.created_after
 b.created_at > ?
 -- name: batch.created_before

@@ -7,6 +7,7 @@ connection is an Overloaded: the client is told to come back, and nothing is hal
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,11 +15,29 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 
 from ordermill.core.errors import Overloaded
 from ordermill.store import sql
-from ordermill.store.engine import Collided, Row
+from ordermill.store.engine import UNCERTAIN, Collided, Row
 
+LOCK_TIMEOUT_S = 10
+STATEMENT_TIMEOUT_S = 60
+IDLE_TIMEOUT_S = 20  # a process that is stopped in mid-transaction does not hold its locks for ever
+# What libpq is told where the URL says nothing: a server that is gone without a word is noticed within half a minute.
+_DEFAULTS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "application_name": "ordermill",
+}
+_ARRAY = re.compile(r"\?(?=::\w+\[\])")
+# Connection lost, out of resources, shut down by an operator, system error; a lock or an idle timeout; a server that has
+# become read-only. What else the server says against a statement is a Fault.
+_PASSING_CLASSES = ("08", "53", "57", "58")
+_PASSING = ("55P03", "25P03", "25006")
 _RACES = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation)
 
 
@@ -31,54 +50,87 @@ class PostgresEngine:
         self.url = url
         self.lanes = lanes
         self.readers = readers
-        # psycopg marks parameters with %s; the files mark them with ?, as SQLite does.
+        # psycopg marks parameters with %s; the files mark them with ?, as SQLite does. Arrays travel in binary form (%b):
+        # as text, each of their elements goes through a regular expression, at ten times the cost for a document.
         self.statements = {
-            name: text.replace("%", "%%").replace("?", "%s") for name, text in sql.load("postgres").items()
+            name: _ARRAY.sub("%b", text.replace("%", "%%")).replace("?", "%s")
+            for name, text in sql.load("postgres").items()
         }
+        self._conninfo = {**_DEFAULTS, **conninfo_to_dict(url)}
         self._numbers: psycopg.Connection[Row] | None = None
         self._numbers_lock = threading.Lock()
 
     def connect(self, *, read_only: bool = False) -> PostgresConnection:
         return PostgresConnection(self, read_only=read_only)
 
-    def open(self, *, autocommit: bool) -> psycopg.Connection[Row]:
-        return psycopg.connect(self.url, autocommit=autocommit, connect_timeout=5, application_name="ordermill")
+    def open(self) -> psycopg.Connection[Row]:
+        """A new connection; transactions are begun and ended by hand."""
+        raw = psycopg.connect("", autocommit=True, **self._conninfo)
+        try:
+            raw.execute(
+                f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'; SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'; "
+                f"SET idle_in_transaction_session_timeout = '{IDLE_TIMEOUT_S}s'".encode()
+            )
+        except BaseException:
+            raw.close()
+            raise
+        return raw
 
     def reserve(self, account_id: int, counter: str, count: int) -> int:
         """Commits at once and does not wait for the disk: the log is written in order, so a number that a durable row
         carries is durable as well. A transaction that fails leaves a gap, never a repeat."""
         with self._numbers_lock:
-            for attempt in (1, 2):
+            if self._numbers is not None:
                 try:
-                    if self._numbers is None or self._numbers.closed:
-                        self._numbers = self.open(autocommit=True)
-                        self._numbers.execute("SET synchronous_commit = off")
-                    row = self._numbers.execute(
-                        self.statements["reserve"].encode(), (account_id, counter, count), binary=True
-                    ).fetchone()
-                    assert row is not None
-                    return int(row[0]) - count
-                except psycopg.OperationalError:
-                    if self._numbers is not None:
-                        self._numbers.close()
-                    if attempt == 2:
-                        raise
-        raise AssertionError("unreachable")
+                    return self._reserve(self._numbers, account_id, counter, count)
+                except (psycopg.OperationalError, psycopg.InterfaceError):  # lost while idle: one more try
+                    self._drop_numbers()
+            self._numbers = self.open()
+            try:
+                self._numbers.execute("SET synchronous_commit = off")
+                return self._reserve(self._numbers, account_id, counter, count)
+            except BaseException:
+                self._drop_numbers()
+                raise
 
-    def script(self, text: str, *, record: tuple[str, str, int]) -> None:
+    def _reserve(self, raw: psycopg.Connection[Row], account_id: int, counter: str, count: int) -> int:
+        params = (account_id, counter, count)
+        row = raw.execute(self.statements["reserve"].encode(), params, binary=True).fetchone()
+        assert row is not None
+        return int(row[0]) - count
+
+    def _drop_numbers(self) -> None:
+        if self._numbers is not None:
+            raw, self._numbers = self._numbers, None
+            raw.close()
+
+    def script(self, text: str, *, record: tuple[str, str, int]) -> bool:
         """A migration, under an advisory lock, so that two processes that start together do not both apply it."""
-        with self.open(autocommit=False) as raw:
-            number = int.from_bytes(hashlib.sha256(b"ordermill.schema").digest()[:8], "big", signed=True)
-            raw.execute("SELECT pg_advisory_xact_lock(%s)", (number,))
-            known = raw.execute("SELECT 1 FROM schema_migration WHERE version = %s", (record[0],)).fetchone()
-            if known is None:
-                raw.execute(text.encode())
-                raw.execute(self.statements["record_migration"].encode(), record)
+        number = int.from_bytes(hashlib.sha256(b"ordermill.schema").digest()[:8], "big", signed=True)
+        try:
+            with self.open() as raw:
+                raw.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+                with raw.transaction():
+                    raw.execute("SELECT pg_advisory_xact_lock(%s)", (number,))
+                    raw.execute(self.statements["create_migrations"].encode())
+                    if raw.execute(self.statements["find_migration"].encode(), record[:1]).fetchone() is not None:
+                        return False
+                    raw.execute(text.encode())
+                    raw.execute(self.statements["record_migration"].encode(), record)
+                    return True
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if not _passing(error):
+                raise
+            raise Overloaded("the database cannot be reached now", retry_after_s=2) from error
 
     def size_bytes(self) -> int | None:
-        with self.open(autocommit=True) as raw:
+        with self.open() as raw:
             row = raw.execute("SELECT pg_database_size(current_database())").fetchone()
             return int(row[0]) if row else None
+
+    def close(self) -> None:
+        with self._numbers_lock:
+            self._drop_numbers()
 
 
 class PostgresConnection:
@@ -91,31 +143,39 @@ class PostgresConnection:
 
     def _begin(self) -> psycopg.Connection[Row]:
         """A connection with an open transaction. One that was lost while idle is replaced without a word."""
+        # Readers see one instant through all statements of a verb, as they do on SQLite.
+        begin = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if self.read_only else b"BEGIN"
         if self._raw is not None and not self._raw.closed:
             try:
-                self._raw.execute("BEGIN")
+                self._raw.execute(begin)
                 return self._raw
             except psycopg.OperationalError:
-                self.close()
-        self._raw = self.engine.open(autocommit=True)
-        self._raw.execute("BEGIN READ ONLY" if self.read_only else "BEGIN")
+                pass
+        self.close()
+        self._raw = self.engine.open()
+        self._raw.execute(begin)
         return self._raw
 
     @contextmanager
-    def transaction(self) -> Iterator[PostgresTransaction]:
+    def transaction(self, *, again: bool = False) -> Iterator[PostgresTransaction]:
+        committing = False
         try:
             raw = self._begin()
             try:
-                yield PostgresTransaction(raw, self.engine)
+                yield PostgresTransaction(raw, self.engine, again=again)
+                committing = True
                 raw.execute("COMMIT")
             except BaseException:
                 self._roll_back()
                 raise
         except _RACES as error:
             raise Collided(str(error)) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except psycopg.Error as error:
+            if not (_passing(error) or (self._raw is not None and self._raw.closed)):
+                raise
             self.close()
-            raise Overloaded("the database cannot be reached now; nothing was stored", retry_after_s=2) from error
+            message = UNCERTAIN if committing else "the database cannot be used now; nothing was stored"
+            raise Overloaded(message, retry_after_s=2) from error
 
     def _roll_back(self) -> None:
         try:
@@ -133,9 +193,10 @@ class PostgresConnection:
 class PostgresTransaction:
     """Named statements on one open transaction. A set of rows becomes an array a column, before fixed parameters."""
 
-    def __init__(self, raw: psycopg.Connection[Row], engine: PostgresEngine) -> None:
+    def __init__(self, raw: psycopg.Connection[Row], engine: PostgresEngine, *, again: bool) -> None:
         self.raw = raw
         self.engine = engine
+        self.again = again
         self.statements = engine.statements
 
     def _execute(self, text: str, params: Sequence[Any]) -> psycopg.Cursor[Row]:
@@ -171,3 +232,11 @@ class PostgresTransaction:
 
 def _columns(rows: Sequence[Row]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _passing(error: psycopg.Error) -> bool:
+    """Whether the trouble lies around us and may be gone in a moment. Without a code it comes from the connection."""
+    code = error.sqlstate
+    if code is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return code.startswith(_PASSING_CLASSES) or code in _PASSING

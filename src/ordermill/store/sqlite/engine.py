@@ -16,10 +16,19 @@ from pathlib import Path
 
 from ordermill.core.errors import Overloaded
 from ordermill.store import sql
-from ordermill.store.engine import Row
+from ordermill.store.engine import UNCERTAIN, Row
 
+BUSY_TIMEOUT_S = 10
 ROWS_PER_STATEMENT = 250
 _SIZES = (ROWS_PER_STATEMENT, 128, 64)  # above 32 rows only these, so that few statements are ever prepared
+# What the world around the file can do to us (busy, no memory, read-only, I/O error, full, …). Anything else is a Fault.
+_PASSING = frozenset(
+    (
+        sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    )
+)  # fmt: skip
 
 
 class SqliteEngine:
@@ -39,19 +48,26 @@ class SqliteEngine:
     def connect(self, *, read_only: bool = False) -> SqliteConnection:
         return SqliteConnection(self, read_only=read_only)
 
-    def script(self, text: str, *, record: tuple[str, str, int]) -> None:
-        """A migration: every statement of the file and its record, or nothing."""
+    def script(self, text: str, *, record: tuple[str, str, int]) -> bool:
+        """A migration: every statement of the file and its record, or nothing. The write lock keeps others out."""
         connection = self.connect()
         try:
             with connection.transaction() as tx:
+                tx.run("create_migrations")
+                if tx.one("find_migration", record[0]) is not None:
+                    return False
                 for statement in _split(text):
                     tx.raw.execute(statement)
                 tx.run("record_migration", *record)
+                return True
         finally:
             connection.close()
 
     def size_bytes(self) -> int | None:
         return self.path.stat().st_size if self.path.exists() else None
+
+    def close(self) -> None:
+        """Nothing is held besides the connections."""
 
 
 class SqliteConnection:
@@ -65,33 +81,47 @@ class SqliteConnection:
     def _open(self) -> sqlite3.Connection:
         if self._raw is None:
             raw = sqlite3.connect(
-                self.engine.path, isolation_level=None, check_same_thread=False, cached_statements=512, timeout=10
+                self.engine.path,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=512,
+                timeout=BUSY_TIMEOUT_S,
             )
-            raw.execute("PRAGMA journal_mode=WAL")
-            raw.execute("PRAGMA synchronous=FULL")
-            raw.execute("PRAGMA foreign_keys=ON")
-            raw.execute("PRAGMA wal_autocheckpoint=8000")
-            raw.execute("PRAGMA cache_size=-65536" if not self.read_only else "PRAGMA cache_size=-16384")
-            raw.execute("PRAGMA temp_store=MEMORY")
-            if self.read_only:
-                raw.execute("PRAGMA query_only=ON")
+            try:
+                _set_up(raw, read_only=self.read_only)
+            except BaseException:
+                raw.close()
+                raise
             self._raw = raw
         return self._raw
 
     @contextmanager
-    def transaction(self) -> Iterator[SqliteTransaction]:
+    def transaction(self, *, again: bool = False) -> Iterator[SqliteTransaction]:
+        committing = False
         try:
             raw = self._open()
             raw.execute("BEGIN" if self.read_only else "BEGIN IMMEDIATE")
             try:
-                yield SqliteTransaction(raw, self.engine.statements)
+                yield SqliteTransaction(raw, self.engine.statements, again=again)
+                committing = True
                 raw.execute("COMMIT")
             except BaseException:
-                _roll_back(raw)
+                self._roll_back()
                 raise
         except sqlite3.OperationalError as error:
             self.close()
-            raise Overloaded(f"the ledger cannot be used now ({error}); nothing was stored", retry_after_s=2) from error
+            if (error.sqlite_errorcode & 0xFF) not in _PASSING:
+                raise
+            # A commit that was cut off between writing and syncing may come back at the next start.
+            message = UNCERTAIN if committing else f"the ledger cannot be used now ({error}); nothing was stored"
+            raise Overloaded(message, retry_after_s=2) from error
+
+    def _roll_back(self) -> None:
+        try:
+            if self._raw is not None and self._raw.in_transaction:
+                self._raw.execute("ROLLBACK")
+        except sqlite3.Error:
+            self.close()
 
     def close(self) -> None:
         if self._raw is not None:
@@ -99,12 +129,24 @@ class SqliteConnection:
             raw.close()
 
 
+def _set_up(raw: sqlite3.Connection, *, read_only: bool) -> None:
+    raw.execute("PRAGMA journal_mode=WAL")
+    raw.execute("PRAGMA synchronous=FULL")
+    raw.execute("PRAGMA foreign_keys=ON")
+    raw.execute("PRAGMA wal_autocheckpoint=8000")
+    raw.execute("PRAGMA cache_size=-65536" if not read_only else "PRAGMA cache_size=-16384")
+    raw.execute("PRAGMA temp_store=MEMORY")
+    if read_only:
+        raw.execute("PRAGMA query_only=ON")
+
+
 class SqliteTransaction:
     """Named statements on one open transaction."""
 
-    def __init__(self, raw: sqlite3.Connection, statements: dict[str, str]) -> None:
+    def __init__(self, raw: sqlite3.Connection, statements: dict[str, str], *, again: bool) -> None:
         self.raw = raw
         self.statements = statements
+        self.again = again
 
     def one(self, name: str, *params: object) -> Row | None:
         row: Row | None = self.raw.execute(self.statements[name], params).fetchone()
@@ -166,14 +208,6 @@ def _spread(template: str, marks: str, size: int) -> str:
         with _spread_lock:
             _spread_cache[key] = text
     return text
-
-
-def _roll_back(raw: sqlite3.Connection) -> None:
-    try:
-        if raw.in_transaction:
-            raw.execute("ROLLBACK")
-    except sqlite3.Error:
-        raw.close()
 
 
 def _split(text: str) -> Iterator[str]:

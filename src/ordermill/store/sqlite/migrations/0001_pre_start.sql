@@ -89,6 +89,7 @@ CREATE TABLE batch (
 ) STRICT;
 CREATE INDEX batch_account ON batch (account_id, mode, id);
 CREATE INDEX batch_unfinished ON batch (account_id, id) WHERE finished_at IS NULL;
+CREATE INDEX batch_parent ON batch (account_id, parent_batch_id) WHERE parent_batch_id IS NOT NULL;
 
 -- An item is a place in a batch AND the recorded version it brought: each order's bytes are written here, once.
 -- id = batch << 24 | position. key is NULL when it is the position, reference is NULL when the order has it.
