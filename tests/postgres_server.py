@@ -101,6 +101,23 @@ class PostgresServer:
                 self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def crash(self) -> None:
+        """An immediate shutdown: nothing is written down, the next start recovers from the log."""
+        assert self.process is not None
+        os.kill(self.pid, signal.SIGQUIT)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process.wait(STOP_TIMEOUT_S)
+
+    def start_again(self) -> None:
+        """After crash(), on the same port."""
+        self._start(self.port)
+
+    @property
+    def pid(self) -> int:
+        """Of the server itself, not of the shell around it."""
+        return int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+
     def _reachable(self, programs: Path) -> Path:
         """A venv below a closed home folder cannot be read by the account the server runs under: copy it then."""
         if self.account is None or all(parent.stat().st_mode & 0o001 for parent in (programs, *programs.parents)):
@@ -134,12 +151,12 @@ class PostgresServer:
         if done.returncode:
             raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
 
-    def _start(self) -> None:
+    def _start(self, port: int = 0) -> None:
         for _ in range(START_ATTEMPTS):
-            self.port = _free_port()
+            self.port = port or _free_port()
             server: list[str | Path] = [self.programs / "postgres", "-D", self.folder / "data", "-k", self.folder]
             server += ["-h", "127.0.0.1", "-p", str(self.port)]
-            with (self.folder / "log").open("wb") as log:
+            with (self.folder / "log").open("ab") as log:
                 self.process = subprocess.Popen(
                     ["/bin/sh", "-c", RUN_WHILE_PIPE_IS_OPEN, "sh", *server],
                     stdin=subprocess.PIPE,

@@ -93,6 +93,13 @@ class ServerProcess:
         self._gone()
         return code
 
+    def died(self, within_s: float = 10) -> int:
+        """Waits for the process to end by itself; its exit code."""
+        assert self.process is not None
+        code = self.process.wait(within_s)
+        self._gone()
+        return code
+
     def _gone(self) -> None:
         assert self.process is not None
         self.process.wait()

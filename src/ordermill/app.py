@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from ordermill.config import Config
+from ordermill.console.app import Console, Parts
 from ordermill.core.account import DEFAULT_ACCOUNT, ApiKey, Scope, take_apart
 from ordermill.core.batch import ErrorPolicy
 from ordermill.core.errors import Overloaded
@@ -25,7 +26,7 @@ from ordermill.store import accounts, migrating
 from ordermill.store.engine import Engine
 from ordermill.store.ledger import Ledger
 from ordermill.store.sqlite.engine import SqliteEngine
-from ordermill.web import manage
+from ordermill.web import documents, manage
 from ordermill.web.app import Web
 from ordermill.web.auth import Authenticator
 from ordermill.web.health import Check, disk_check, livez, metrics, readyz
@@ -164,9 +165,29 @@ class House:
             self.authenticator,
             self.limits,
             RateLimiter(config.rate_limit),
-            plain={"/livez": livez, "/readyz": readyz(self._checks()), "/metrics": metrics},
+            plain={
+                "/livez": livez,
+                "/readyz": readyz(self._checks()),
+                "/metrics": metrics,
+                **documents.paths(self.manage, self.limits, config),
+            },
             access_log=config.access_log,
         )
+        self.console = Console(
+            Parts(
+                config=config,
+                mill=self.mill,
+                ledger=self.ledger,
+                authenticator=self.authenticator,
+                dialects=self.dialects,
+                faces=(*self.dialects, self.manage),
+                plain=self.web.plain,
+                clock=clock,
+                started_at=clock(),
+            )
+        )
+        self.web.console = self.console
+        self.web.record = self.console.requests.take
 
     def _checks(self) -> dict[str, Check]:
         async def store() -> None:

@@ -35,6 +35,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     root_path: Annotated[str, _setting("path a reverse proxy mounts Ordermill under")] = ""
     trusted_proxies: Annotated[str, _setting("addresses whose X-Forwarded-* headers are believed, comma list")] = ""
 
+    console_insecure: Annotated[
+        bool, _setting("whether the console may be shown without TLS to other machines than this one")
+    ] = False
+
     brevo_policy: Annotated[
         Literal["reject_all", "accept_valid"], _setting("what one bad order does to the others of a Brevo batch")
     ] = "reject_all"

@@ -14,6 +14,7 @@ import uvloop
 from ordermill import __version__
 from ordermill.app import House, Unavailable, lock_data, make_engine, prepare
 from ordermill.config import Config
+from ordermill.core.order import Mode
 from ordermill.web import observe
 from ordermill.web.server import Server
 
@@ -82,6 +83,9 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
         url = f"http://{config.host}:{listening.getsockname()[1]}"
         where = "PostgreSQL" if config.database_url else f"{config.data} (SQLite)"
         print(f"Ordermill {__version__}   data {where}   {url}", flush=True)
+        if meanwhile is None:
+            token = await house.console.store.make_link(1, Mode.LIVE)
+            print(f"Console   {house.console.link_to_sign_in(url, token)}   (one-time link)", flush=True)
         watch = asyncio.create_task(_watch(server, house))
         if meanwhile is not None:
             await meanwhile(house, url)

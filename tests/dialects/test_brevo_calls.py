@@ -84,7 +84,9 @@ class MemoryStore:
             Rejected: OutcomeKind.FAILED,
         }
         if isinstance(outcome, Created | Updated):
-            self.orders[after(place, outcome).id] = outcome.order
+            state = after(place, outcome)
+            self.current[state.key] = state
+            self.orders[state.id] = outcome.order
         return Item(
             id=place.item_id,
             account_id=place.account_id,

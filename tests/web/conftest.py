@@ -1,14 +1,14 @@
-"""A whole house on SQLite (and PostgreSQL), spoken to without a socket, and keys for it."""
+"""A whole house, spoken to without a socket, and clients with keys of their own accounts."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
+from speaking import Client
 
 from ordermill.app import House, make_engine, prepare
 from ordermill.config import Config
@@ -17,42 +17,10 @@ from ordermill.core.order import Mode
 from ordermill.web.manage_keys import new_key
 
 
-class Client:
-    """Speaks to a house as one key, in every contract's own header."""
-
-    def __init__(self, house: House, http: httpx.AsyncClient, key: str) -> None:
-        self.house = house
-        self.http = http
-        self.key = key
-
-    async def call(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
-        headers = {
-            "authorization": f"Token {self.key}" if path.startswith("/v1/") else f"Bearer {self.key}",
-            "api-key": self.key,
-            **more.pop("headers", {}),
-        }
-        content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        return await self.http.request(method, path, content=content, headers=headers, **more)
-
-    async def get(self, path: str, **params: Any) -> httpx.Response:
-        return await self.call("GET", path, params=params or None)
-
-    async def post(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
-        return await self.call("POST", path, body, **more)
-
-    async def as_key(
-        self, account: str = "", mode: Mode = Mode.LIVE, scopes: tuple[Scope, ...] = (Scope.ADMIN,)
-    ) -> Client:
-        """Another client of the same house: of a new account, where one is named."""
-        account_id = (await self.house.ledger.create_account(account)).id if account else 1
-        key, secret = new_key(account_id, "another", mode, scopes, rate_limit=None, expires_at=None)
-        await self.house.ledger.save_key(key)
-        return Client(self.house, self.http, secret)
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
-    if request.param == "sqlite":
+    """SQLite, unless a module asks for more: parametrize it with "sqlite" and "postgres", indirectly."""
+    if getattr(request, "param", "sqlite") == "sqlite":
         return ""
     url: str = request.getfixturevalue("postgres_database")
     return url
@@ -73,10 +41,17 @@ def house(config: Config) -> Iterator[House]:
 
 
 @pytest.fixture
-async def client(house: House) -> AsyncIterator[Client]:
-    """A live administrator of an account of its own kind: `default`."""
+async def keeper(house: House) -> AsyncIterator[Client]:
+    """A live administrator of the account `default`."""
     key, secret = new_key(1, "tests", Mode.LIVE, (Scope.ADMIN,), rate_limit=None, expires_at=None)
     await house.ledger.save_key(key)
     transport = httpx.ASGITransport(app=house.web)
     async with httpx.AsyncClient(transport=transport, base_url="http://ordermill.test") as http:
-        yield Client(house, http, secret)
+        yield Client(house, http, secret, 1)
+
+
+@pytest.fixture
+async def client(keeper: Client) -> Client:
+    """A live administrator of an account that nobody else uses."""
+    return await keeper.as_key(account=f"shop {uuid4().hex[:8]}")
+

@@ -14,6 +14,7 @@ from ordermill import __version__
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("serving", "serve", "Run the server in the foreground."),
     "demo": ("demo", "demo", "Start the server and push the documented examples through it."),
+    "login-link": ("login", "login_link", "Print a one-time link that signs in to the console."),
     "keys": ("keys", "keys", "Create, list, rotate and revoke API keys."),
     "accounts": ("keys", "accounts", "Create and list accounts."),
     "migrate": ("schema", "migrate", "Bring the database's schema up to date, or show what would be done."),

@@ -24,6 +24,7 @@ from ordermill.cli.options import settings, store_options, told_plainly
 @store_options
 def demo(once: bool, **options: Any) -> None:
     """Start the server and push the documented examples of the three contracts through it."""
+    from ordermill.core.order import Mode
     from ordermill.running import serve
 
     fresh = once and not options.get("data") and not options.get("database_url")
@@ -38,6 +39,8 @@ def demo(once: bool, **options: Any) -> None:
         async def session(house: Any, url: str) -> None:
             told.append(await Demo(house, url).run())
             if not once:
+                token = await house.console.store.make_link(1, Mode.TEST)
+                print(f"\nOpen   {house.console.link_to_sign_in(url, token)}   (one-time link)")
                 print("\nCtrl-C stops; the data stays.", flush=True)
                 await house.stopping.wait()
 

@@ -1,1 +1,1 @@
-"""The page for people: what happened to the orders, why some failed, and what to do now. Server-rendered, one process."""
+"""The page for people: what happened to the orders, why some failed, and what to do now. Server-rendered."""

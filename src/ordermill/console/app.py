@@ -1,11 +1,11 @@
-"""The console as an ASGI application: finds the page, knows who asks, refuses what they may not do, seals the answer."""
+"""The console as an ASGI application: finds the page, knows who asks, refuses what they may not, seals the answer."""
 
 from __future__ import annotations
 
 import gzip
 import ipaddress
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, cast
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -20,6 +20,7 @@ from ordermill import __version__
 from ordermill.config import Config
 from ordermill.console import (
     charts,
+    formats,
     pages_batches,
     pages_login,
     pages_orders,
@@ -61,7 +62,21 @@ STATUSES: dict[type[Refusal], int] = {
 }  # fmt: skip
 MODULES = (pages_login, pages_overview, pages_batches, pages_orders)
 
+NAVIGATION = (
+    ("overview", "/", "Overview", "h"),
+    ("batches", "/batches", "Batches", "b"),
+    ("orders", "/orders", "Orders", "o"),
+    ("import", "/import", "Import", "i"),
+    ("webhooks", "/webhooks", "Webhooks", "w"),
+    ("requests", "/requests", "Requests", "r"),
+    ("keys", "/keys", "API keys", "k"),
+    ("playground", "/playground", "Playground", "p"),
+    ("reference", "/reference", "API reference", "a"),
+    ("system", "/system", "System", "s"),
+)
+
 Scope = MutableMapping[str, Any]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Parts(msgspec.Struct, kw_only=True):
@@ -98,14 +113,19 @@ class Console:
         self.trusted = [ipaddress.ip_network(text.strip(), strict=False)
                         for text in parts.config.trusted_proxies.split(",") if text.strip()]  # fmt: skip
         self.templates = _templates()
+        self.tries: dict[str, list[float]] = {}
         self.routes = [route for module in MODULES for page in module.PAGES for route in self._routes(page)]
 
     def _routes(self, page: Page) -> list[Route]:
-        async def endpoint(request: Request) -> Response:
-            return await self._answer(page, request)
+        """The page itself, and its twins where it has some: the same list as JSON and as CSV."""
 
-        paths = [page.path, page.path + ".{twin:twin}"] if page.twins else [page.path]
-        return [Route(path, endpoint, methods=[page.method]) for path in paths]
+        def route(twin: str) -> Route:
+            async def endpoint(request: Request) -> Response:
+                return await self._answer(page, request, twin)
+
+            return Route(page.path + (f".{twin}" if twin else ""), endpoint, methods=[page.method])
+
+        return [route(twin) for twin in (("json", "csv", "") if page.twins else ("",))]
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
@@ -125,8 +145,8 @@ class Console:
     async def _respond(self, request: Request) -> Response:
         """The page's answer, or an error page. Nothing leaves here unanswered."""
         try:
-            found = self._find(request)
-            return await found(request)
+            endpoint = self._find(request)
+            return await endpoint(request)
         except Refusal as refusal:
             return await self._refuse(request, refusal)
         except HTTPException as error:
@@ -138,13 +158,13 @@ class Console:
                                hint=f"Try again. The server's log tells more under the id {error_id}.")  # fmt: skip
             return await self._refuse(request, fault, status=500)
 
-    def _find(self, request: Request) -> Any:
+    def _find(self, request: Request) -> Endpoint:
         partial = False
         for route in self.routes:
             match, child = route.matches(request.scope)
             if match is Match.FULL:
                 request.scope.update(child)
-                return route.endpoint
+                return cast("Endpoint", route.endpoint)
             partial = partial or match is Match.PARTIAL
         if partial:
             raise HTTPException(405, "this page does not take that kind of request")
@@ -152,18 +172,19 @@ class Console:
 
     # one page
 
-    async def _answer(self, page: Page, request: Request) -> Response:
+    async def _answer(self, page: Page, request: Request, twin: str) -> Response:
         if not self.safe_road(request):
             raise Forbidden(
                 "The console is shown without TLS on this machine only.",
-                hint="Put it behind a reverse proxy with HTTPS (and name the proxy in ORDERMILL_TRUSTED_PROXIES), open it "
-                "through an SSH tunnel, or set ORDERMILL_CONSOLE_INSECURE=true where you trust the network.",
+                hint="Put it behind a reverse proxy with HTTPS and name that in ORDERMILL_TRUSTED_PROXIES, "
+                "open it through an SSH tunnel, or set ORDERMILL_CONSOLE_INSECURE=true where you trust the network.",
             )
         token = request.cookies.get(COOKIE, "")
         session = await self.find_session(token)
         if session is None and not page.open:
             return self._ask_to_sign_in(request)
         visit = Visit(self, request, session or Session(account_id=0, scopes=()), token if session else "")
+        visit.twin = twin
         visit.hear()
         if request.method == "POST":
             await self._check_form(visit, page)
@@ -245,6 +266,15 @@ class Console:
             return True
         return address.is_loopback and not trusted_only
 
+    # what templates ask
+
+    def has_page(self, path: str) -> bool:
+        return any(route.path == path for route in self.routes)
+
+    def navigation(self) -> list[tuple[str, str, str, str]]:
+        """(place, path, word, key) of the pages that this server has."""
+        return [entry for entry in NAVIGATION if self.has_page(entry[1])]
+
     def link_to_sign_in(self, base: str, token: str) -> str:
         return f"{base}{self.root}/login/{token}"
 
@@ -259,7 +289,13 @@ def _templates() -> Environment:
         auto_reload=False,
     )
     environment.filters.update(FILTERS)
-    environment.globals.update(bars=charts.bars)
+    environment.globals.update(
+        bars=charts.bars,
+        percent=charts.share,
+        share=formats.share,
+        money=formats.money,
+        micros=formats.micros,
+    )
     return environment
 
 

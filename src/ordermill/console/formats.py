@@ -43,6 +43,11 @@ def iso_utc(micros: int) -> str:
     return datetime.fromtimestamp(micros // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def micros(text: str) -> int:
+    """The instant of an ISO text."""
+    return int(datetime.fromisoformat(text).timestamp() * SECOND)
+
+
 def group(value: int) -> str:
     """4812 -> 4 812."""
     return f"{value:,}".replace(",", NARROW)

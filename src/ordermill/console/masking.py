@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import msgspec
 
@@ -36,8 +37,6 @@ def mask(text: str) -> str:
 
 def pretty(body: bytes) -> str:
     """JSON with one member a line, numbers as they were written; what is not JSON as it is."""
-    try:
+    with suppress(msgspec.DecodeError, RecursionError):
         body = msgspec.json.format(body, indent=2)
-    except (msgspec.DecodeError, RecursionError):
-        pass
     return body.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The style sheet, the scripts and the icon: read once, compressed once, named by their content so they never go stale."""
+"""The style sheet, the scripts and the icon: read once, compressed once, named by content so they never go stale."""
 
 from __future__ import annotations
 

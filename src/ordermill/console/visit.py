@@ -17,8 +17,9 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from ordermill.console import formats
 from ordermill.console.inside import sender_of
 from ordermill.core.batch import Sender
+from ordermill.core.errors import Refusal
 from ordermill.core.order import Mode
-from ordermill.core.watching import Session
+from ordermill.core.watching import Backlog, Session
 
 if TYPE_CHECKING:
     from ordermill.console.app import Console
@@ -56,7 +57,7 @@ class Visit:
         self.query = {name: value for name, value in request.query_params.items() if value}
         self.params: Mapping[str, Any] = request.path_params
         self.path: str = request.scope["path"]
-        self.twin: str = request.path_params.get("twin", "")
+        self.twin = ""
         self.live = request.headers.get("hx-request") == "true"
         self.form: Mapping[str, Any] = {}
         self.said: tuple[str, str] | None = None
@@ -86,7 +87,7 @@ class Visit:
         return bool(self.session.key_id)
 
     def may(self, scope: str) -> bool:
-        return self.session.allows(scope)
+        return not scope or self.session.allows(scope)
 
     def why_not(self, scope: str) -> str:
         """Why a control is disabled; '' when it is not."""
@@ -130,13 +131,21 @@ class Visit:
         """HTML. A live poll gets what is inside the frame only."""
         context = {"visit": self, "console": self.console, **context}
         if not self.live:
-            context["backlog"] = await self.console.store.find_backlog(self.sender) if self.token else None
+            context["backlog"] = await self._backlog()
+            context["failing"] = 0
         context["layout"] = "live.html" if self.live else "frame.html"
         text = self.console.templates.get_template(template).render(context)
         response = Response(text, status, media_type="text/html; charset=utf-8")
         if self.said is not None:
             response.delete_cookie(FLASH, path=self.console.root or "/")
         return response
+
+    async def _backlog(self) -> Backlog | None:
+        """For the number in the navigation. A page about a failing ledger is made without."""
+        try:
+            return await self.console.store.find_backlog(self.sender) if self.token else None
+        except Refusal:
+            return None
 
     def go(self, path: str, say: str = "", kind: str = "good") -> Response:
         """After an action: to a page, with a sentence on what was done."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -171,13 +171,21 @@ class Item(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger did with one submission, as the dialect needs it to answer. `batch` is None for a single.
 
-    `at`: the instant of the transaction, µs since 1970 UTC.
+    `at`: the instant of the transaction, µs since 1970 UTC. `deliveries`: how many were written in it.
     """
 
     batch: Batch | None
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     batch_id: int
     at: int = 0
+    deliveries: int = 0
+
+    @property
+    def failed(self) -> int:
+        """How many orders of the batch were not taken."""
+        if self.batch is not None:
+            return self.batch.counts.failed
+        return sum(item.outcome is OutcomeKind.FAILED for item in self.items)
 
 
 def item_id(batch_id: int, position: int) -> int:

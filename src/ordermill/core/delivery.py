@@ -1,4 +1,4 @@
-"""Endpoints, deliveries, attempts, and the rules between them: who gets what, when to try again, when to give up. Pure."""
+"""Endpoints, deliveries, attempts, and the rules between them: who gets what, when to try again or give up. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import base64
 import enum
 import secrets
 from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 
 import msgspec
 
-from ordermill.core.event import OPERATIONAL, Draught, Event, EventType, Subject, Voice
+from ordermill.core.event import OPERATIONAL, WORD, Draught, Event, EventType, Subject, Voice
 from ordermill.core.order import Mode
 
 # Seconds before each attempt, counted from the one before. Standard Webhooks' own example: ten attempts in 75 h 35 m.
@@ -229,7 +230,7 @@ def after_attempt(result: Result, policy: Policy) -> Verdict:
 
 
 class Health(msgspec.Struct, frozen=True):
-    """How an endpoint fares: what its row says after some results. `disable`: why it is to be disabled, '' if it is not."""
+    """How an endpoint fares: what its row says after some results. `disable`: why it is to be disabled, else empty."""
 
     last_success_at: int | None
     last_failure_at: int | None
@@ -266,6 +267,23 @@ def after_results(endpoint: Endpoint, results: Iterable[Result], policy: Policy)
     return Health(success, failure, since, error, disable if since is not None else "")
 
 
+class Due(msgspec.Struct, frozen=True, gc=False):
+    """A delivery that may be claimed, or (`ahead_until`) one that waits for an older one of its lane."""
+
+    claim: Claim
+    due_at: int
+    ahead_until: int | None
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What recording some results came to. `lost`: results that no longer counted; `woken`: lanes that moved on."""
+
+    health: dict[int, Health]
+    lost: int
+    woken: int
+    deliveries: int
+
+
 def error_word(answer: Answer) -> str:
     """What the log says of an answer: the failure's word, with the status where there was one."""
     if answer.failure is None:
@@ -278,25 +296,52 @@ def error_word(answer: Answer) -> str:
 # who gets what
 
 
-def wants(endpoint: Endpoint, draught: Draught, voice: Voice) -> bool:
-    """Whether an endpoint is to be told of an event. Paused ones are: they get it later."""
+Ear = Callable[[Draught], bool]
+
+
+def ear_of(endpoint: Endpoint, voice: Voice) -> Ear | None:
+    """How to tell whether an endpoint is to be told of an event; None when it is to be told of nothing.
+
+    Paused ones are told: they get it later.
+    """
     if endpoint.state not in (EndpointState.ACTIVE, EndpointState.PAUSED) or endpoint.kind is Kind.NOTIFY:
-        return False
-    word = voice.word(draught)
-    if word is None:
-        return False
-    if draught.type in OPERATIONAL:
-        return word in endpoint.events
-    if not endpoint.events or voice.everything in endpoint.events or word in endpoint.events:
-        return True
-    return f"{word.partition('.')[0]}.*" in endpoint.events
+        return None
+    word_of, events = voice.word, frozenset(endpoint.events)
+    everything = not events or voice.everything in events
+
+    def hears(draught: Draught) -> bool:
+        word = word_of(draught)
+        if word is None:
+            return False
+        if draught.type in OPERATIONAL:
+            return word in events
+        return everything or word in events or f"{word.partition('.')[0]}.*" in events
+
+    return hears
+
+
+def wants(endpoint: Endpoint, draught: Draught, voice: Voice) -> bool:
+    """Whether an endpoint is to be told of an event."""
+    hears = ear_of(endpoint, voice)
+    return hears is not None and hears(draught)
 
 
 def lane_of(ordering: Ordering, draught: Draught) -> int | None:
     """Deliveries of one lane go one after the other; without a lane nothing is waited for."""
-    if ordering is Ordering.STRICT:
+    if ordering == "strict":
         return 0
-    return draught.order_id if ordering is Ordering.PER_ORDER else None
+    return draught.order_id if ordering == "per_order" else None
+
+
+def host_of(url: str) -> str:
+    """`https://host:port` of an address: what all notifyUrl addresses of one host have in common."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
+        host = (parts.hostname or "")[:255]
+    except ValueError:  # nothing that could ever be called; the attempt will say so
+        return "invalid:"
+    return f"{parts.scheme.lower()}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def known_filters(own_types: Iterable[str]) -> frozenset[str]:
@@ -319,4 +364,69 @@ def own_voice() -> Voice:
     def write(event: Event, _subject: Subject | None) -> bytes:
         return event.body
 
-    return Voice(Kind.OWN.value, "*", lambda draught: draught.type.value, write)
+    return Voice(Kind.OWN.value, "*", lambda draught: WORD[draught.type], write)
+
+
+# what can be asked
+
+
+class NewEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint as it is asked for. `secret`: None for one of ours."""
+
+    url: str
+    kind: Kind = Kind.OWN
+    description: str = ""
+    events: tuple[str, ...] = ()
+    format: Format = Format.PLAIN
+    ordering: Ordering = Ordering.PER_ORDER
+    state: EndpointState = EndpointState.ACTIVE
+    secret: str | None = None
+
+
+class EndpointStats(msgspec.Struct, frozen=True, kw_only=True):
+    """How an endpoint fared in the last day, and what waits. `p95_ms`: the bound that 95 of 100 attempts stayed below,
+    from sums (50, 250, 1,000, 5,000; None for above that, or without attempts). `missed`: events of its time off."""
+
+    delivered: int
+    failed: int
+    average_ms: int | None
+    p95_ms: int | None
+    pending: int
+    next_due_at: int | None
+    exhausted: int
+    missed: int
+
+
+class DeliveryQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries, newest event first. None: no such filter. `behind`: the delivery the last page ended with."""
+
+    state: DeliveryState | None = None
+    endpoint_id: int | None = None
+    event_id: int | None = None
+    type: EventType | None = None
+    order_id: int | None = None
+    batch_id: int | None = None
+    error: str | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+    behind: int | None = None
+    limit: int = 50
+
+
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events, newest first."""
+
+    type: EventType | None = None
+    order_id: int | None = None
+    batch_id: int | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+    behind: int | None = None
+    limit: int = 50
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """Since when the oldest delivery of an active endpoint is due (µs, None: nothing is), and how many are disabled."""
+
+    oldest_due_at: int | None
+    disabled: int

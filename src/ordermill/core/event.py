@@ -41,6 +41,10 @@ class EventType(enum.StrEnum):
     PING = "ping"
 
 
+# type -> its word, and the types of orders by name: Python 3.11 takes 1 to 3 µs to look either up on the enum, which is
+# as much as writing an event takes.
+WORD: dict[EventType, str] = {type_: type_.value for type_ in EventType}
+_CREATED, _UPDATED, _STATUS = EventType.ORDER_CREATED, EventType.ORDER_UPDATED, EventType.ORDER_STATUS_CHANGED
 # About the pipeline itself: sent only to endpoints that name them, and their own failures announce nothing.
 OPERATIONAL = frozenset({EventType.ENDPOINT_DISABLED, EventType.MESSAGE_EXHAUSTED, EventType.PING})
 _FINAL = {
@@ -298,8 +302,8 @@ class Scribe:
             updated_at=self.timestamp if order.updated_at is None else moment(order.updated_at),
             batch_id=batch_id,
         )
-        body = self.compose(EventType.ORDER_CREATED, facts)
-        return [Draught(EventType.ORDER_CREATED, body, order.dialect, order.status, (), number, item_id, batch_id)]
+        body = self.compose(_CREATED, facts)
+        return [Draught(_CREATED, body, order.dialect, order.status, (), number, item_id, batch_id)]
 
     def _of_update(self, outcome: Updated, item_id: int, batch_id: int | None) -> list[Draught]:
         order, known = outcome.order, outcome.known
@@ -319,10 +323,10 @@ class Scribe:
             "batch_id": batch_id,
         }
         changes = changed_facts(outcome)
-        told = [(EventType.ORDER_UPDATED, changes, OrderUpdate(changes=changes, **facts))]
+        told = [(_UPDATED, changes, OrderUpdate(changes=changes, **facts))]
         if order.status != known.status:
             changed = OrderStatusChange(previous_status=known.status, **facts)
-            told.append((EventType.ORDER_STATUS_CHANGED, (), changed))  # type: ignore[arg-type]
+            told.append((_STATUS, (), changed))  # type: ignore[arg-type]
         return [
             Draught(type_, self.compose(type_, data), order.dialect, order.status, said, known.id, item_id, batch_id)
             for type_, said, data in told
@@ -331,6 +335,9 @@ class Scribe:
     def of_batch(self, batch: Batch, failed: Sequence[Item]) -> Draught | None:
         """The one event of a batch that is final. `failed`: its failed items, the first ERRORS_TOLD_MAX are enough."""
         type_ = _FINAL.get(batch.status)
+        if batch.status is BatchStatus.CANCELLED:  # the status says so; the type is what it amounts to
+            taken = batch.counts.received - batch.counts.failed
+            type_ = EventType.BATCH_COMPLETED_WITH_ERRORS if taken else EventType.BATCH_FAILED
         if type_ is None:
             return None
         told = tuple(_item_error(item) for item in failed[:ERRORS_TOLD_MAX])
@@ -342,7 +349,7 @@ class Scribe:
 
     def compose(self, type_: EventType, data: msgspec.Struct) -> bytes:
         """The exact bytes of an event."""
-        return _encode(Envelope(type_.value, self.timestamp, data))
+        return _encode(Envelope(WORD[type_], self.timestamp, data))
 
 
 def changed_facts(outcome: Updated) -> tuple[str, ...]:

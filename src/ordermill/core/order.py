@@ -65,7 +65,7 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """The newest state of an order in the ledger; the content stands in its newest document.
 
     `id` is ours, unique over all accounts. `revision` counts the recorded versions that were current, from 1.

@@ -1,4 +1,4 @@
-"""The verbs of the console: sessions, one-time links, the audit log, and reads that stay quick over a million orders."""
+"""The verbs of the console: sessions, one-time links, the audit log, and reads that stay quick over many orders."""
 
 from __future__ import annotations
 
@@ -147,13 +147,6 @@ class ConsoleStore:
 
     # sums
 
-    async def find_hours(self, sender: Sender, first: int, behind: int) -> tuple[Sums, ...]:
-        """Sums of each hour that has any."""
-        found = await self.lanes.read(
-            lambda tx: tx.all("console_hours", sender.account_id, int(sender.mode), first, behind)
-        )
-        return tuple(_sums(row[1:], hour=row[0]) for row in found)
-
     async def find_shares(self, sender: Sender, first: int, behind: int) -> tuple[Sums, ...]:
         """Sums of the whole span by contract and key."""
         found = await self.lanes.read(
@@ -172,6 +165,11 @@ class ConsoleStore:
             lambda tx: tx.one(f"console_newer_{what}", sender.account_id, int(sender.mode), than)
         )
         return int(row[0]) if row else 0
+
+    async def count_orders(self, sender: Sender) -> dict[str, int]:
+        """Orders in the ledger by contract: kept, not counted."""
+        found = await self.lanes.read(lambda tx: tx.all("find_order_counts", sender.account_id, int(sender.mode)))
+        return {row[0]: int(row[1]) for row in found}
 
     # searching
 
@@ -252,9 +250,9 @@ def _session(row: Row, hashed: bytes = b"") -> Session:
     )
 
 
-def _sums(row: Row, *, hour: int = 0, dialect: str = "", key_id: str = "") -> Sums:
+def _sums(row: Row, *, dialect: str, key_id: str) -> Sums:
     batches, received, created, updated, unchanged, failed = (int(value) for value in row)
     return Sums(
-        hour=hour, dialect=dialect, key_id=key_id, batches=batches, received=received, created=created,
+        dialect=dialect, key_id=key_id, batches=batches, received=received, created=created,
         updated=updated, unchanged=unchanged, failed=failed,
     )  # fmt: skip

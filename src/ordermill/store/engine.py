@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 Row = tuple[Any, ...]
@@ -33,7 +34,7 @@ class Transaction(Protocol):
         ...
 
     def all_of(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> list[Row]:
-        """A statement that is given a set of rows, in front of its fixed parameters."""
+        """A statement that is given a set of rows, and parameters that are the same for all of them."""
         ...
 
     def run_of(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> int:
@@ -74,6 +75,10 @@ class Engine(Protocol):
 
         False when another process had applied it meanwhile.
         """
+        ...
+
+    def keep_copy(self, name: str) -> Path | None:
+        """A checked copy of the whole database under that name; None where copies are the operator's (PostgreSQL)."""
         ...
 
     def size_bytes(self) -> int | None: ...

@@ -1,13 +1,16 @@
 """Settling: from drafts to durable rows, inside one transaction. Engine-free; the SQL stands in intake.sql.
 
-The order of the writes is the order of the locks, the same for everybody: contacts, orders, items, batches, memos,
-counts. Within each, rows are sorted by key. So two settlements can wait for each other, never in a circle.
+The order of the writes is the order of the locks, the same for everybody: orders that are there, contacts, orders that
+are new, items, batches, events, memos, counts. Within each, rows are sorted by key. So two settlements can wait for
+each other, never in a circle. What is read is checked when it is written; after a lost race it is locked and read again.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -15,24 +18,28 @@ from ordermill.core.batch import (
     Batch,
     Counts,
     Draft,
+    ErrorPolicy,
     Item,
     OutcomeKind,
     Sender,
     Settled,
     Submission,
-    count,
     item_id,
     roll_up,
 )
-from ordermill.core.errors import Invalid
+from ordermill.core.errors import Conflict, Duplicate, Invalid
 from ordermill.core.memo import KEPT_S, AlreadyRemembered, Memo
 from ordermill.core.order import NewOrder, Order, OrderKey
 from ordermill.core.outcome import Created, Outcome, Rejected, Stale, Unchanged, Updated
-from ordermill.core.processing import Place, after, decide_all, instant
+from ordermill.core.processing import CHANGES, Items, Place, decide_all, instant, supersede
+from ordermill.failpoints import reach
 from ordermill.store import rows
+from ordermill.store.announcing import OWN_VOICES, Voices, announce_settled
+from ordermill.store.contacts import resolve_contacts
 from ordermill.store.engine import Collided, Row, Transaction
 
 HOUR_US = 3_600_000_000
+_ORDER_KEY = itemgetter(1, 2, 3)  # dialect, source, reference in a row of save_orders
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,21 +52,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     last: bool = True
 
 
-class Spot(msgspec.Struct, frozen=True, gc=False):
-    """A draft with its place and the job it came in with."""
-
-    place: Place
-    draft: Draft
-    job: int
-
-
-def settle(tx: Transaction, jobs: Sequence[Job], now: int) -> list[Settled]:
-    """Settles the jobs of one account and mode together. `now`: µs since 1970 UTC.
+def settle(tx: Transaction, jobs: Sequence[Job], now: int, voices: Voices = OWN_VOICES) -> list[Settled]:
+    """Settles the jobs of one account and mode together. `now`: µs since 1970 UTC. `voices`: who may be told, how.
 
     Raises Collided when another process was faster somewhere (run it again), Invalid when a job that accepts all or
     nothing has a rejected order, AlreadyRemembered when a memo's key was taken meanwhile.
     """
-    settlement = Settlement(tx, jobs, now)
+    settlement = Settlement(tx, jobs, now, voices=voices)
+    reach("settle.begun")
     settlement.decide()
     settlement.write()
     return settlement.answer()
@@ -69,23 +69,25 @@ def check(tx: Transaction, job: Job, now: int) -> Settled:
     """What settle would answer. Reads only; numbers that would be allotted are left out."""
     settlement = Settlement(tx, [job], now, dry=True)
     settlement.decide()
-    items = settlement.items_of(0)
-    return Settled(batch=settlement.batch_of(0, items), items=items, batch_id=0)
+    items = tuple(map(_foretold, job.submission.drafts, settlement.items_of(0)))
+    batch = settlement.batch_of(0, settlement.counts_of(0))
+    return Settled(batch=batch, items=items, batch_id=0, at=now)
 
 
-def amend(tx: Transaction, job: Job, current: Order, now: int) -> Settled:
+def amend(tx: Transaction, job: Job, current: Order, now: int, voices: Voices = OWN_VOICES) -> Settled:
     """Records the job's only draft as the next version of `current`, whoever holds its key by now."""
     order = job.submission.drafts[0].order
     assert order is not None
-    settlement = Settlement(tx, [job], now)
-    if order.content_hash == current.content_hash and order.status == current.status:
+    settlement = Settlement(tx, [job], now, voices=voices)
+    place, _ = settlement.drafts[0]
+    if (order.content_hash, order.status, order.released) == (current.content_hash, current.status, current.released):
         settlement.outcomes = [Unchanged(current)]
     else:
-        # A clock that was set back must not make an amendment older than what it amends.
-        order = msgspec.structs.replace(
-            order, updated_at=max(instant(order, settlement.spots[0].place), current.updated_at)
-        )
-        settlement.outcomes = [Updated(order, current, current.revision + 1)]
+        if current.released and not order.released:
+            settlement.refuse_taken(current.key)
+        # Nothing makes an amendment older than what it amends, neither a clock that was set back nor what it says.
+        updated_at = max(instant(order, place), current.updated_at)
+        settlement.outcomes = [supersede(place, msgspec.structs.replace(order, updated_at=updated_at), current)]
     settlement.write()
     return settlement.answer()[0]
 
@@ -93,20 +95,24 @@ def amend(tx: Transaction, job: Job, current: Order, now: int) -> Settled:
 class Settlement:
     """One transaction's worth of settling: decide() reads and decides, write() writes, answer() tells."""
 
-    def __init__(self, tx: Transaction, jobs: Sequence[Job], now: int, *, dry: bool = False) -> None:
+    def __init__(
+        self, tx: Transaction, jobs: Sequence[Job], now: int, *, dry: bool = False, voices: Voices = OWN_VOICES
+    ) -> None:
         self.tx = tx
         self.jobs = jobs
         self.now = now
         self.dry = dry
+        self.voices = voices
         self.account_id = jobs[0].sender.account_id
         self.mode = jobs[0].sender.mode
-        self.batch_ids, self.spots = self._place()
+        self.batch_ids: list[int] = []
+        self.drafts: list[tuple[Place, Draft]] = []
+        self.spans: list[slice] = []  # which drafts (and outcomes) are whose job's
+        self._place()
         self.known: dict[OrderKey, Order] = {}
         self.outcomes: list[Outcome] = []
-        self.items: list[Item] = []
-        self.item_rows: list[Row] = []
 
-    def _place(self) -> tuple[list[int], list[Spot]]:
+    def _place(self) -> None:
         """Batch ids for the jobs (singles of one transaction share one) and a place for every draft."""
         singles = any(job.submission.single for job in self.jobs)
         fresh = singles + sum(1 for job in self.jobs if not job.submission.single and job.into is None)
@@ -114,9 +120,7 @@ class Settlement:
         shared, shared_next = next_id, 0
         if singles:
             next_id += 1
-        batch_ids: list[int] = []
-        spots: list[Spot] = []
-        for index, job in enumerate(self.jobs):
+        for job in self.jobs:
             if job.submission.single:
                 batch_id, start = shared, shared_next
                 shared_next += len(job.submission.drafts)
@@ -125,28 +129,40 @@ class Settlement:
             else:
                 batch_id, start = next_id, 0
                 next_id += 1
-            batch_ids.append(batch_id)
-            spots += [
-                Spot(Place(item_id(batch_id, position), self.account_id, self.mode, self.now), draft, index)
-                for position, draft in enumerate(job.submission.drafts, start)
+            self.batch_ids.append(batch_id)
+            self.spans.append(slice(len(self.drafts), len(self.drafts) + len(job.submission.drafts)))
+            self.drafts += [
+                (Place(number, self.account_id, self.mode, self.now), draft)
+                for number, draft in enumerate(job.submission.drafts, item_id(batch_id, start))
             ]
-        return batch_ids, spots
 
     # deciding
 
     def decide(self) -> None:
         """Reads what is known and decides every draft. Nothing is written but reserved numbers."""
-        named = [spot.draft.order for spot in self.spots if spot.draft.order is not None]
-        keys = {(o.dialect, o.source, o.reference) for o in named if o.reference is not None}
-        self._look_up(sorted(keys))
-        drafts = [(spot.place, spot.draft) for spot in self.spots]
-        self.outcomes = decide_all(drafts, self.known, self._numbers(named))
+        named = [draft.order for _, draft in self.drafts if draft.order is not None]
+        keys = [(o.dialect, o.source, o.reference) for o in named if o.reference is not None]
+        self._look_up(keys)
+        if self.tx.again and self.known:
+            self._lock(sorted(order.id for order in self.known.values()))
+            self.known.clear()
+            self._look_up(keys)
+        self.outcomes = decide_all(self.drafts, self.known, self._numbers(named))
         self._refuse_all_or_nothing()
 
     def _look_up(self, keys: Sequence[Row]) -> None:
         for row in self.tx.all_of("find_current", (self.account_id, self.mode), keys):
             order = rows.order(row)
             self.known[order.key] = order
+
+    def _lock(self, order_ids: Sequence[int]) -> None:
+        self.tx.all_of("lock_orders", (self.account_id,), [(number,) for number in order_ids])
+
+    def refuse_taken(self, key: OrderKey) -> None:
+        """Raises Duplicate when another order holds the key by now."""
+        self._look_up([(key.dialect, key.source, key.reference)])
+        if key in self.known:
+            raise Duplicate("another order has taken this reference meanwhile", field="reference")
 
     def _numbers(self, orders: Sequence[NewOrder]) -> Callable[[NewOrder], str]:
         """A supplier of candidate references per source; taken ones become known before they are handed out."""
@@ -161,134 +177,163 @@ class Settlement:
     def _number_stream(self, dialect: str, source: str, block: int) -> Iterator[str]:
         if self.dry:  # no number is taken for a question; negative ones stand in
             yield from (str(-number) for number in itertools.count(1))
+        counter = f"number:{self.mode:d}:{dialect}:{source}"
         while True:
-            first = self.tx.reserve(self.account_id, f"number:{self.mode:d}:{dialect}:{source}", block)
+            first = self.tx.reserve(self.account_id, counter, block)
             candidates = [str(number) for number in range(first, first + block)]
             self._look_up([(dialect, source, candidate) for candidate in candidates])
             yield from candidates
+            # All taken: the counter has run into numbers that came with their orders, maybe many. Behind them all.
+            taken = (self.account_id, self.mode, dialect, source, first + block - 1)
+            row = self.tx.one("find_number_run_end", *taken)
+            if row is not None and row[0] >= first + block:
+                self.tx.reserve(self.account_id, counter, row[0] - first - block + 1)
 
     def _refuse_all_or_nothing(self) -> None:
-        for spot, outcome in zip(self.spots, self.outcomes, strict=True):
-            submission = self.jobs[spot.job].submission
-            if isinstance(outcome, Rejected) and submission.policy.value == "reject_all" and not submission.single:
-                problem = outcome.problems[0]
-                raise Invalid(problem.message, field=problem.field, hint=problem.hint, problems=outcome.problems)
+        """All problems of the first job whose policy it is to be taken whole or not at all."""
+        for job, span in zip(self.jobs, self.spans, strict=True):
+            if job.submission.policy is not ErrorPolicy.REJECT_ALL or job.submission.single:
+                continue
+            rejected = [outcome for outcome in self.outcomes[span] if isinstance(outcome, Rejected)]
+            problems = tuple(problem for outcome in rejected for problem in outcome.problems)
+            if problems:
+                first = problems[0]
+                raise Invalid(first.message, field=first.field, hint=first.hint, problems=problems)
 
     # writing
 
     def write(self) -> None:
         """Everything that the outcomes mean, in the order of the locks."""
-        contacts = self._resolve_contacts()
-        self._write_orders(contacts)
-        self._build_items()
-        self.tx.run_of("save_items", (), self.item_rows)
+        reach("settle.decided")
+        changes: list[tuple[Place, Created | Updated]] = [
+            (place, outcome)
+            for (place, _), outcome in zip(self.drafts, self.outcomes, strict=True)
+            if isinstance(outcome, CHANGES)
+        ]
+        fresh = {outcome.order_id for _, outcome in changes if isinstance(outcome, Created)}
+        replaced = {outcome.known.id for _, outcome in changes if isinstance(outcome, Updated)}
+        self._lock(sorted(replaced - fresh))
+        said = [(place.item_id, outcome.order.identifiers) for place, outcome in changes if outcome.order.identifiers]
+        contacts = resolve_contacts(self.tx, self.account_id, self.mode, said)
+        reach("settle.contacts")
+        self._write_orders(changes, contacts)
+        reach("settle.orders")
+        self._write_items()
+        reach("settle.items")
+        self.counts = [self.counts_of(index) for index in range(len(self.jobs))]
         self.settled = [self._settled(index) for index in range(len(self.jobs))]
         self._write_batches()
+        reach("settle.batches")
+        self._write_events()
+        reach("settle.events")
         self._write_memos()
+        reach("settle.memos")
         self._write_counts()
+        reach("settle.counts")
 
-    def _resolve_contacts(self) -> dict[int, int]:
-        """Item id -> contact id, for every order that is written and says who it belongs to."""
-        written = [
-            (spot.place.item_id, outcome.order.identifiers)
-            for spot, outcome in zip(self.spots, self.outcomes, strict=True)
-            if isinstance(outcome, Created | Updated) and outcome.order.identifiers
-        ]
-        if not written:
-            return {}
-        wanted = sorted({pair for _, identifiers in written for pair in identifiers})
-        known: dict[tuple[str, str], int] = {
-            (kind, value): contact_id
-            for kind, value, contact_id in self.tx.all_of("find_contacts", (self.account_id, self.mode), wanted)
-        }
-        strangers = sum(1 for _, identifiers in written if not any(pair in known for pair in identifiers))
-        next_id = self.tx.reserve(self.account_id, "contact", strangers) if strangers else 0
-        contacts: dict[int, int] = {}
-        fresh: list[Row] = []
-        for number, identifiers in written:
-            contact_id = next((known[pair] for pair in identifiers if pair in known), None)
-            if contact_id is None:
-                contact_id = next_id
-                next_id += 1
-            contacts[number] = contact_id
-            for pair in identifiers:
-                if pair not in known:
-                    known[pair] = contact_id
-                    fresh.append((self.account_id, self.mode, *pair, contact_id))
-        self._all_written("save_contacts", sorted(fresh))
-        return contacts
-
-    def _write_orders(self, contacts: dict[int, int]) -> None:
+    def _write_orders(self, changes: Sequence[tuple[Place, Created | Updated]], contacts: dict[int, int]) -> None:
         """The newest state of each order that changed: inserted when it is new, else replaced if nobody else did."""
-        states: dict[int, tuple[Order, int | None, int]] = {}
-        before: dict[int, int] = {}
-        for spot, outcome in zip(self.spots, self.outcomes, strict=True):
-            if not isinstance(outcome, Created | Updated):
+        fresh: dict[int, Row] = {}
+        changed: dict[int, Row] = {}
+        owners: dict[int, int | None] = {}  # of orders that change more than once here
+        for place, outcome in changes:
+            contact_id = contacts.get(place.item_id)
+            if isinstance(outcome, Created):
+                number = outcome.order_id
+                fresh[number] = rows.new_order_row(outcome.order, place, number, outcome.reference, 1, contact_id)
+                owners[number] = contact_id
                 continue
-            state = after(spot.place, outcome)
-            contact_id = contacts.get(spot.place.item_id)
-            if isinstance(outcome, Updated):
-                earlier = states.get(state.id)
-                if contact_id is None:
-                    contact_id = earlier[1] if earlier else outcome.known.contact_id
-                if earlier is None:
-                    before[state.id] = outcome.known.revision
-            states[state.id] = (state, contact_id, spot.place.item_id)
-        fresh = [_insert_row(*state) for state in states.values() if state[0].id not in before]
-        self._all_written("save_orders", sorted(fresh, key=_by_key))
-        if before:
-            changed = sorted(_update_row(*states[number], before[number]) for number in before)
-            self.tx.all_of("lock_orders", (self.account_id,), [(row[1],) for row in changed])
-            self._all_written("update_orders", changed)
-        self.created = {state[0].dialect: 0 for state in states.values()}
-        for number, (state, _, _) in states.items():
-            self.created[state.dialect] += number not in before
+            known, number = outcome.known, outcome.known.id
+            if contact_id is None:
+                contact_id = owners.get(number, known.contact_id)
+            owners[number] = contact_id
+            if number in fresh:
+                fresh[number] = rows.new_order_row(
+                    outcome.order, place, number, known.reference, outcome.revision, contact_id
+                )
+            else:
+                before = changed[number][1] if number in changed else known.revision
+                changed[number] = rows.changed_order_row(outcome, place, before, contact_id)
+        # First what was there: it may free the key of one that is new.
+        self._all_written("update_orders", sorted(changed.values()), self.account_id)
+        made = sorted(fresh.values(), key=_ORDER_KEY)
+        self._all_written("save_orders", made, self.account_id, self.mode, self.now)
+        self.created = Counter(row[1] for row in made)
 
-    def _all_written(self, statement: str, wanted: Sequence[Row]) -> None:
-        if wanted and self.tx.run_of(statement, (), wanted) != len(wanted):
+    def _all_written(self, statement: str, wanted: Sequence[Row], *fixed: object) -> None:
+        if wanted and self.tx.run_of(statement, fixed, wanted) != len(wanted):
             raise Collided(statement)
 
-    def _build_items(self) -> None:
-        """Items and their rows. A single that was rejected leaves no row: its problem is the answer."""
-        for spot, outcome in zip(self.spots, self.outcomes, strict=True):
-            item, row = _item(spot, outcome)
-            self.items.append(item)
-            if not (item.outcome is OutcomeKind.FAILED and self.jobs[spot.job].submission.single):
-                self.item_rows.append(row)
+    def _write_items(self) -> None:
+        """An item for every draft. A single that was rejected leaves none: its problem is the answer."""
+        taken: list[Row] = []
+        failed: list[Row] = []
+        for job, span in zip(self.jobs, self.spans, strict=True):
+            for (place, draft), outcome in zip(self.drafts[span], self.outcomes[span], strict=True):
+                if not isinstance(outcome, Rejected):
+                    taken.append(rows.item_row(place, draft, outcome))
+                elif not job.submission.single:
+                    failed.append(rows.item_row(place, draft, outcome))
+        self.tx.run_of("save_items", (self.account_id, self.now), taken)
+        self.tx.run_of("save_failed_items", (self.account_id, self.now), failed)
 
     def _write_batches(self) -> None:
-        for job, settled in zip(self.jobs, self.settled, strict=True):
+        for job, settled, chunk in zip(self.jobs, self.settled, self.counts, strict=True):
             if settled.batch is None:
                 continue
             if job.into is None:
                 self.tx.run("save_batch", *rows.batch_row(settled.batch))
             else:
-                self._grow(job, settled)
+                self._grow(job, settled, chunk)
 
-    def _grow(self, job: Job, settled: Settled) -> None:
+    def _grow(self, job: Job, settled: Settled, chunk: Counts) -> None:
         """An open batch takes one chunk more. Zero rows back: it was closed or cancelled meanwhile."""
         batch = settled.batch
         assert batch is not None
-        chunk = count(item.outcome for item in settled.items)
+        earlier = batch.counts.received - chunk.received
         grown = self.tx.run(
             "grow_batch", chunk.received, chunk.created, chunk.updated, chunk.unchanged, chunk.failed,
-            batch.status.value, self.now, batch.finished_at, self.account_id, batch.id, self.mode,
+            job.submission.size_bytes, batch.status.value, self.now, batch.finished_at,
+            self.account_id, batch.id, self.mode, earlier,
         )  # fmt: skip
         if grown != 1:
             raise Collided("grow_batch")
 
+    def _write_events(self) -> None:
+        """What is announced of this, and to whom it is owed: true together with it, or not at all."""
+        scope = (self.account_id, self.mode, self.now)
+        ended = [
+            (settled.batch, settled.items if job.into is None else None)
+            for job, settled in zip(self.jobs, self.settled, strict=True)
+            if settled.batch is not None and settled.batch.status.final
+        ]
+        if ended or any(isinstance(outcome, CHANGES) for outcome in self.outcomes):
+            written = announce_settled(self.tx, self.voices, scope, self._announced(), ended)
+            if written:
+                self.settled = [msgspec.structs.replace(settled, deliveries=written) for settled in self.settled]
+
+    def _announced(self) -> Iterator[tuple[Created | Updated, int, int | None]]:
+        """What order events are due of, with its item and batch: nothing of historical submissions."""
+        for job, span, batch_id in zip(self.jobs, self.spans, self.batch_ids, strict=True):
+            if job.submission.announce:
+                for (place, _), outcome in zip(self.drafts[span], self.outcomes[span], strict=True):
+                    if isinstance(outcome, CHANGES):
+                        yield outcome, place.item_id, None if job.submission.single else batch_id
+
     def _write_memos(self) -> None:
-        for job, settled in zip(self.jobs, self.settled, strict=True):
-            memo = job.memo
-            if memo is None or (job.submission.single and settled.items[0].outcome is OutcomeKind.FAILED):
-                continue
+        written = [
+            (job.memo, settled)
+            for job, settled in zip(self.jobs, self.settled, strict=True)
+            if job.memo is not None and not (job.submission.single and settled.items[0].outcome is OutcomeKind.FAILED)
+        ]
+        for memo, settled in sorted(written, key=lambda entry: entry[0].key):
             answer = memo.answer(settled)
             self.tx.run("forget_memo", self.account_id, memo.key, self.now - KEPT_S * 1_000_000)
-            written = self.tx.run(
+            saved = self.tx.run(
                 "save_memo", self.account_id, memo.key, memo.fingerprint, answer.status, answer.content_type,
                 answer.body, self.now,
             )  # fmt: skip
-            if written != 1:
+            if saved != 1:
                 raise AlreadyRemembered(memo.key)
 
     def _write_counts(self) -> None:
@@ -297,8 +342,7 @@ class Settlement:
             if created:
                 self.tx.run("add_order_count", self.account_id, self.mode, dialect, created)
         sums: dict[tuple[str, str], list[int]] = {}
-        for job, settled in zip(self.jobs, self.settled, strict=True):
-            chunk = count(item.outcome for item in settled.items)
+        for job, settled, chunk in zip(self.jobs, self.settled, self.counts, strict=True):
             if job.submission.single and chunk.failed:
                 continue
             tally = sums.setdefault((job.submission.dialect, job.sender.key_id), [0] * 6)
@@ -316,26 +360,31 @@ class Settlement:
     def answer(self) -> list[Settled]:
         return self.settled
 
-    def items_of(self, index: int) -> tuple[Item, ...]:
-        """The items of one job, in the order of its drafts."""
-        if not self.items:
-            self._build_items()
-        if len(self.jobs) == 1:
-            return tuple(self.items)
-        return tuple(item for item, spot in zip(self.items, self.spots, strict=True) if spot.job == index)
-
     def _settled(self, index: int) -> Settled:
-        items = self.items_of(index)
-        batch = None if self.jobs[index].submission.single else self.batch_of(index, items)
-        return Settled(batch=batch, items=items, batch_id=self.batch_ids[index], at=self.now)
+        batch = None if self.jobs[index].submission.single else self.batch_of(index, self.counts[index])
+        return Settled(batch=batch, items=self.items_of(index), batch_id=self.batch_ids[index], at=self.now)
 
-    def batch_of(self, index: int, items: Sequence[Item]) -> Batch:
+    def items_of(self, index: int) -> Items:
+        """The items of one job, in the order of its drafts."""
+        span = self.spans[index]
+        return Items(self.drafts[span], self.outcomes[span])
+
+    def counts_of(self, index: int) -> Counts:
+        kinds = Counter(map(type, self.outcomes[self.spans[index]]))
+        return Counts(
+            received=kinds.total(),
+            created=kinds[Created],
+            updated=kinds[Updated],
+            unchanged=kinds[Unchanged] + kinds[Stale],
+            failed=kinds[Rejected],
+        )
+
+    def batch_of(self, index: int, counts: Counts) -> Batch:
         """The batch as it stands after this job."""
         job = self.jobs[index]
         submission = job.submission
-        counts = count(item.outcome for item in items)
         if job.into is not None:
-            counts = self._with_earlier(job.into[0], counts)
+            return self._grown(job, counts)
         status = roll_up(counts, open_=not job.last)
         return Batch(
             id=self.batch_ids[index],
@@ -357,92 +406,30 @@ class Settlement:
             size_bytes=submission.size_bytes,
         )
 
-    def _with_earlier(self, batch_id: int, chunk: Counts) -> Counts:
-        row = self.tx.one("find_open_batch", self.account_id, batch_id, self.mode)
+    def _grown(self, job: Job, chunk: Counts) -> Batch:
+        """The open batch with this chunk in it. Raises Conflict where it takes no more."""
+        assert job.into is not None
+        row = self.tx.one("find_open_batch", self.account_id, job.into[0], self.mode)
         if row is None:
-            raise Collided("find_open_batch")
-        return Counts(
-            received=row[0] + chunk.received,
-            created=row[1] + chunk.created,
-            updated=row[2] + chunk.updated,
-            unchanged=row[3] + chunk.unchanged,
-            failed=row[4] + chunk.failed,
-            waiting=row[5],
+            raise Conflict("this batch takes no more orders")
+        batch = rows.batch(row)
+        names = Counts.__struct_fields__
+        counts = Counts(**{name: getattr(batch.counts, name) + getattr(chunk, name) for name in names})
+        status = roll_up(counts, open_=not job.last)
+        return msgspec.structs.replace(
+            batch,
+            counts=counts,
+            status=status,
+            updated_at=self.now,
+            finished_at=self.now if status.final else None,
+            size_bytes=batch.size_bytes + job.submission.size_bytes,
         )
 
 
-def _by_key(row: Row) -> Row:
-    return row[3:6]
-
-
-def _insert_row(order: Order, contact_id: int | None, document_item: int) -> Row:
-    """save_orders."""
-    return (
-        order.account_id, order.id, order.mode, order.dialect, order.source, order.reference,
-        order.id if order.released else 0, order.revision, order.status, order.placed_at, order.updated_at,
-        order.received_at, order.changed_at, order.amount, order.currency, contact_id, order.content_hash,
-        order.request_id, order.number, document_item,
-    )  # fmt: skip
-
-
-def _update_row(order: Order, contact_id: int | None, document_item: int, known_revision: int) -> Row:
-    """update_orders. Several versions of one order in one transaction make one step of the row."""
-    return (
-        order.account_id, order.id, known_revision, order.revision, order.id if order.released else 0, order.status,
-        order.placed_at, order.updated_at, order.changed_at, order.amount, order.currency, contact_id,
-        order.content_hash, document_item,
-    )  # fmt: skip
-
-
-def _item(spot: Spot, outcome: Outcome) -> tuple[Item, Row]:
-    """The item of one outcome, and its row for save_items."""
-    place, draft = spot.place, spot.draft
-    number, account_id, now = place.item_id, place.account_id, place.now
-    key = None if draft.key == str(number & 0xFFFFFF) else draft.key
-    match outcome:
-        case Created(order, reference, order_id):
-            item = Item(
-                id=number, account_id=account_id, key=draft.key, outcome=OutcomeKind.CREATED, reference=reference,
-                order_id=order_id, revision=1, document=order.document,
-            )  # fmt: skip
-            row = (
-                account_id, number, key, 1, None, order_id, 1, instant(order, place), now, None, None, None,
-                order.document,
-            )  # fmt: skip
-        case Updated(order, known, revision):
-            item = Item(
-                id=number, account_id=account_id, key=draft.key, outcome=OutcomeKind.UPDATED,
-                reference=known.reference, order_id=known.id, revision=revision, document=order.document,
-            )  # fmt: skip
-            row = (
-                account_id, number, key, 2, None, known.id, revision, instant(order, place), now, None, None, None,
-                order.document,
-            )  # fmt: skip
-        case Unchanged(known):
-            item = Item(
-                id=number, account_id=account_id, key=draft.key, outcome=OutcomeKind.UNCHANGED,
-                reference=known.reference, order_id=known.id, revision=known.revision,
-            )  # fmt: skip
-            row = (account_id, number, key, 3, None, known.id, known.revision, None, now, None, None, None, None)
-        case Stale(order, known):
-            item = Item(
-                id=number, account_id=account_id, key=draft.key, outcome=OutcomeKind.STALE,
-                reference=known.reference, order_id=known.id, document=order.document,
-            )  # fmt: skip
-            row = (
-                account_id, number, key, 4, None, known.id, None, instant(order, place), now, None, None, None,
-                order.document,
-            )  # fmt: skip
-        case Rejected(problems):
-            sent = draft.order.document if draft.order is not None else draft.document
-            reference = draft.reference or (draft.order.reference or "" if draft.order is not None else "")
-            item = Item(
-                id=number, account_id=account_id, key=draft.key, outcome=OutcomeKind.FAILED, reference=reference,
-                problems=problems, document=sent,
-            )  # fmt: skip
-            first = problems[0]
-            row = (
-                account_id, number, key, 5, reference, None, None, None, now, first.code, first.field,
-                rows.problems_text(problems), sent,
-            )  # fmt: skip
-    return item, row
+def _foretold(draft: Draft, item: Item) -> Item:
+    """An item as a question is answered: what only settling would make of it is left out."""
+    if item.outcome is OutcomeKind.CREATED:
+        item = msgspec.structs.replace(item, order_id=None)
+    if draft.order is not None and draft.order.reference is None:
+        item = msgspec.structs.replace(item, reference="")
+    return item

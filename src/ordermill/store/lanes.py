@@ -11,12 +11,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import msgspec
 
 from ordermill.core.batch import Settled
+from ordermill.core.errors import Overloaded
+from ordermill.failpoints import reach
 from ordermill.store.engine import Collided, Connection, Engine, Transaction
 from ordermill.store.intake import Job, settle
 
@@ -43,15 +46,15 @@ class Call(msgspec.Struct):
 
 
 def in_transaction(connection: Connection, verb: Callable[[Transaction], T]) -> T:
-    """Runs a verb in a transaction, again when another process was faster."""
+    """Runs a verb in a transaction, again when another process was faster. Raises Overloaded when it always was."""
+    lost: Collided | None = None
     for attempt in range(TRIES):
         try:
-            with connection.transaction() as tx:
+            with connection.transaction(again=attempt > 0) as tx:
                 return verb(tx)
-        except Collided:
-            if attempt == TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+        except Collided as error:
+            lost = error
+    raise Overloaded("too many others are writing the same orders; nothing was stored", retry_after_s=1) from lost
 
 
 class Lanes:
@@ -71,6 +74,7 @@ class Lanes:
         self._local = threading.local()
         self._readers = ThreadPoolExecutor(engine.readers, thread_name_prefix="reader")
         self._open: list[Connection] = []
+        self._closed = False
         for thread in self._threads:
             thread.start()
 
@@ -80,24 +84,30 @@ class Lanes:
         """The answer of a job, durable when it comes."""
         loop = asyncio.get_running_loop()
         waiting = Waiting(job, loop, loop.create_future())
-        with self._lock:
-            (self._small if len(job.submission.drafts) <= SMALL else self._large).append(waiting)
-        self._tickets.put(True)
+        self._enqueue(waiting, self._small if len(job.submission.drafts) <= SMALL else self._large)
         return waiting.answer
 
     async def write(self, verb: Callable[[Transaction], T]) -> T:
         """Any other verb that writes, in a transaction of its own."""
         loop = asyncio.get_running_loop()
         call = Call(verb, loop, loop.create_future())
-        with self._lock:
-            self._large.append(call)
-        self._tickets.put(True)
+        self._enqueue(call, self._large)
         answer: T = await call.answer
         return answer
 
     async def read(self, verb: Callable[[Transaction], T]) -> T:
         """A verb that only reads, beside the writers."""
+        if self._closed:
+            raise Overloaded("the server is leaving")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, verb)
+
+    def _enqueue(self, entry: Any, queue: deque[Any]) -> None:
+        """One ticket for one entry; behind the tickets that end the lanes there would be nobody to take it."""
+        with self._lock:
+            if self._closed:
+                raise Overloaded("the server is leaving")
+            queue.append(entry)
+            self._tickets.put(True)
 
     def waiting(self) -> int:
         """How many jobs wait for a lane."""
@@ -105,13 +115,18 @@ class Lanes:
 
     def close(self) -> None:
         """Ends every thread once it has done what it holds. What still waits is done first."""
-        for _ in self._threads:
-            self._tickets.put(False)
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            for _ in self._threads:
+                self._tickets.put(False)
         for thread in self._threads:
             thread.join()
         self._readers.shutdown()
         for connection in self._open:
             connection.close()
+        self.engine.close()
 
     # in the threads
 
@@ -148,18 +163,23 @@ class Lanes:
         return taken
 
     def _do(self, connection: Connection, group: list[Waiting]) -> None:
-        """One transaction for the group; when it fails, its members one by one, so that each gets its own answer."""
+        """One transaction for the group; when it fails, its members one by one, so that each gets its own answer.
+
+        Not so when the database cannot be used: that is nobody's fault and everybody's answer, and a commit whose
+        outcome is not known must not be repeated by anybody but the client.
+        """
         if not group:
             return
         try:
             answers = in_transaction(connection, lambda tx: self._settle_all(tx, group))
         except Exception as error:
-            if len(group) == 1:
-                _deliver(group, [error])
+            if len(group) == 1 or isinstance(error, Overloaded):
+                _deliver(group, [error] * len(group))
             else:
                 for waiting in group:
                     self._do(connection, [waiting])
             return
+        reach("lane.committed")
         _deliver(group, answers)
 
     def _settle_all(self, tx: Transaction, group: Sequence[Waiting]) -> list[Settled]:
@@ -179,17 +199,19 @@ class Lanes:
         try:
             answer = in_transaction(connection, call.verb)
         except Exception as error:
-            call.loop.call_soon_threadsafe(_fulfil, [(call.answer, error)])
+            _deliver([call], [error])
         else:
-            call.loop.call_soon_threadsafe(_fulfil, [(call.answer, answer)])
+            _deliver([call], [answer])
 
 
-def _deliver(group: Sequence[Waiting], answers: Sequence[Any]) -> None:
-    """One wake-up of the event loop for the whole group."""
-    loop = group[0].loop
-    loop.call_soon_threadsafe(
-        _fulfil, [(waiting.answer, answer) for waiting, answer in zip(group, answers, strict=True)]
-    )
+def _deliver(group: Sequence[Waiting | Call], answers: Sequence[Any]) -> None:
+    """One wake-up of each event loop for the whole group. A loop that has ended awaits nothing any more."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for waiting, answer in zip(group, answers, strict=True):
+        by_loop.setdefault(waiting.loop, []).append((waiting.answer, answer))
+    for loop, fulfilled in by_loop.items():
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_fulfil, fulfilled)
 
 
 def _fulfil(answers: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:

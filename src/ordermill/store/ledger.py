@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ordermill.core.account import Account, ApiKey
 from ordermill.core.batch import Batch, Draft, Item, Sender, Settled, Submission
@@ -12,18 +13,21 @@ from ordermill.core.memo import KEPT_S, Answer, Memo, Remembered
 from ordermill.core.order import NewOrder, Order, OrderKey, Revision
 from ordermill.core.query import BatchQuery, Cause, ItemQuery, OrderQuery, Page
 from ordermill.store import accounts, cancelling, figures, intake, query, rows
+from ordermill.store.announcing import OWN_VOICES, Voices, announce_settled
 from ordermill.store.engine import Engine, Transaction
 from ordermill.store.intake import Job
 from ordermill.store.lanes import Lanes
+from ordermill.store.outbox import Outbox
 
 
 class Ledger:
     """All verbs of core.store.Store, and those of accounts and keys. `clock` gives µs since 1970 UTC."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], int]) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], int], voices: Voices = OWN_VOICES) -> None:
         self.engine = engine
         self.clock = clock
-        self.lanes = Lanes(engine, clock)
+        self.lanes = Lanes(engine, clock, partial(intake.settle, voices=voices))
+        self.outbox = Outbox(self.lanes, clock, voices)
 
     def close(self) -> None:
         self.lanes.close()
@@ -40,7 +44,11 @@ class Ledger:
         last: bool = True,
     ) -> Settled:
         """Records one submission. `into` (batch id, next position): one chunk more of an open batch."""
-        return await self.lanes.submit(Job(sender=sender, submission=submission, memo=memo, into=into, last=last))
+        job = Job(sender=sender, submission=submission, memo=memo, into=into, last=last)
+        settled = await self.lanes.submit(job)
+        if settled.deliveries:
+            self.outbox.on_deliveries()
+        return settled
 
     async def check(self, sender: Sender, submission: Submission) -> Settled:
         job = Job(sender=sender, submission=submission)
@@ -49,22 +57,36 @@ class Ledger:
     async def amend(
         self, sender: Sender, order_id: int, change: Callable[[Order], NewOrder], memo: Memo | None = None
     ) -> Order:
-        def verb(tx: Transaction) -> Order:
+        def verb(tx: Transaction) -> tuple[Order, int]:
+            tx.all_of("lock_orders", (sender.account_id,), [(order_id,)])
             current = query.find_order(tx, sender, order_id)
             if current is None:
                 raise NotFound("there is no such order")
             draft = Draft(key="0", order=change(current))
             submission = Submission(dialect=current.dialect, source=current.source, drafts=(draft,), single=True)
-            intake.amend(tx, Job(sender=sender, submission=submission, memo=memo), current, self.clock())
+            job = Job(sender=sender, submission=submission, memo=memo)
+            settled = intake.amend(tx, job, current, self.clock(), self.outbox.voices)
             changed = query.find_order(tx, sender, order_id)
             assert changed is not None
-            return changed
+            return changed, settled.deliveries
 
-        return await self.lanes.write(verb)
+        order, deliveries = await self.lanes.write(verb)
+        if deliveries:
+            self.outbox.on_deliveries()
+        return order
 
     async def cancel_batch(self, sender: Sender, batch_id: int) -> Batch:
         now = self.clock()
-        return await self.lanes.write(lambda tx: cancelling.cancel_batch(tx, sender, batch_id, now))
+
+        def verb(tx: Transaction) -> tuple[Batch, int]:
+            batch = cancelling.cancel_batch(tx, sender, batch_id, now)
+            scope = (sender.account_id, sender.mode, now)
+            return batch, announce_settled(tx, self.outbox.voices, scope, (), [(batch, None)])
+
+        batch, deliveries = await self.lanes.write(verb)
+        if deliveries:
+            self.outbox.on_deliveries()
+        return batch
 
     async def find_answer(self, account_id: int, key: str) -> Remembered | None:
         oldest = self.clock() - KEPT_S * 1_000_000
@@ -73,11 +95,12 @@ class Ledger:
 
     async def keep_answer(self, account_id: int, key: str, fingerprint: bytes, answer: Answer) -> None:
         now = self.clock()
-        await self.lanes.write(
-            lambda tx: tx.run(
-                "save_memo", account_id, key, fingerprint, answer.status, answer.content_type, answer.body, now
-            )
-        )
+
+        def verb(tx: Transaction) -> None:
+            tx.run("forget_memo", account_id, key, now - KEPT_S * 1_000_000)
+            tx.run("save_memo", account_id, key, fingerprint, answer.status, answer.content_type, answer.body, now)
+
+        await self.lanes.write(verb)
 
     # reading
 

@@ -1,12 +1,17 @@
-"""Applies the numbered schema files once, in order, under a lock, and refuses a database newer than the program."""
+"""Applies the numbered schema files once, in order, under a lock; refuses a database that is newer than the program.
+
+Before the first change to a database that is in use already, an SQLite ledger is copied beside itself.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from importlib.resources import files
 
 import msgspec
 
+from ordermill.store.backup import BadCopy
 from ordermill.store.engine import Engine
 
 
@@ -36,31 +41,48 @@ def shipped(engine_name: str) -> tuple[Migration, ...]:
     return tuple(sorted(found, key=lambda migration: migration.version))
 
 
-def pending(engine: Engine) -> tuple[Migration, ...]:
-    """What would be applied now. Raises SchemaTrouble when the database knows what this program does not."""
-    connection = engine.connect()
+def applied(engine: Engine) -> dict[str, str]:
+    """Version -> checksum of what the database has. Writes nothing."""
+    connection = engine.connect(read_only=True)
     try:
         with connection.transaction() as tx:
-            tx.run("create_migrations")
-            applied = {version: checksum for version, checksum, _ in tx.all("find_migrations")}
+            if tx.one("has_migrations") is None:
+                return {}
+            return {version: checksum for version, checksum, _ in tx.all("find_migrations")}
     finally:
         connection.close()
+
+
+def pending(engine: Engine) -> tuple[Migration, ...]:
+    """What would be applied now. Writes nothing. Raises SchemaTrouble when program and database do not fit together."""
+    there = applied(engine)
     known = {migration.version: migration for migration in shipped(engine.name)}
-    newer = sorted(set(applied) - set(known))
+    newer = sorted(set(there) - set(known))
     if newer:
         raise SchemaTrouble(
             f"the database was made by a newer Ordermill (it has {newer[-1]}); start that version, or restore a backup"
         )
-    for version, checksum in applied.items():
+    for version, checksum in sorted(there.items()):
         if known[version].checksum != checksum:
             raise SchemaTrouble(f"the migration {version} was changed after it was applied; reinstall this version")
-    return tuple(migration for version, migration in sorted(known.items()) if version not in applied)
+    return tuple(migration for version, migration in sorted(known.items()) if version not in there)
 
 
 def migrate(engine: Engine, now: int) -> tuple[str, ...]:
-    """Applies what is pending, each file in a transaction of its own. The versions applied."""
+    """Applies what is pending, each file in a transaction of its own. The versions that were applied here."""
+    waiting = pending(engine)
+    if waiting and applied(engine):
+        _keep_copy(engine, waiting[0].version, now)
     done = []
-    for migration in pending(engine):
-        engine.script(migration.text, record=(migration.version, migration.checksum, now))
-        done.append(migration.version)
+    for migration in waiting:
+        if engine.script(migration.text, record=(migration.version, migration.checksum, now)):
+            done.append(migration.version)
     return tuple(done)
+
+
+def _keep_copy(engine: Engine, version: str, now: int) -> None:
+    moment = datetime.fromtimestamp(now / 1_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    try:
+        engine.keep_copy(f"before-{version}-{moment}")
+    except (BadCopy, OSError) as error:
+        raise SchemaTrouble(f"nothing was changed, because the copy to fall back on failed: {error}") from error

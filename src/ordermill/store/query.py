@@ -4,29 +4,58 @@ from __future__ import annotations
 
 import json
 
-from ordermill.core.batch import POSITION_BITS, Batch, Item, OutcomeKind, Sender, item_id
+import msgspec
+
+from ordermill.core.batch import POSITION_BITS, POSITIONS_MAX, Batch, Item, OutcomeKind, Sender, item_id
 from ordermill.core.order import Order, OrderKey, Revision
 from ordermill.core.query import BatchQuery, Cause, ItemQuery, OrderQuery, OrderSort, Page
 from ordermill.store import rows
 from ordermill.store.engine import Transaction
 
 _SCAN_PAGE = 500
+_INT_MAX = (1 << 63) - 1
+# Every order meets these: they name the index that has the sort (see the indexes for lists in the schema).
+_INDEXED = {
+    OrderSort.RECEIVED: "order.listed_received",
+    OrderSort.PLACED: "order.listed_placed",
+    OrderSort.PLACED_UPDATED: "order.listed_placed",
+    OrderSort.NUMBER: "order.listed_number",
+}
 
 
 def find_order(tx: Transaction, sender: Sender, order_id: int) -> Order | None:
-    row = tx.one("find_order", sender.account_id, sender.mode, order_id)
+    row = tx.one("find_order", sender.account_id, sender.mode, askable(order_id))
     return rows.order(row) if row else None
 
 
 def find_order_by_key(tx: Transaction, sender: Sender, key: OrderKey) -> Order | None:
-    row = tx.one("find_order_by_key", sender.account_id, sender.mode, key.dialect, key.source, key.reference)
+    asked = [askable(part) for part in (key.dialect, key.source, key.reference)]
+    row = tx.one("find_order_by_key", sender.account_id, sender.mode, *asked)
     return rows.order(row) if row else None
 
 
 def find_revisions(tx: Transaction, sender: Sender, order_id: int) -> tuple[Revision, ...]:
     if find_order(tx, sender, order_id) is None:
         return ()
-    return tuple(rows.revision(row) for row in tx.all("find_revisions", sender.account_id, order_id))
+    asked = (sender.account_id, order_id)
+    return tuple(rows.revision(row) for row in tx.all("find_revisions", sender.account_id, *asked, *asked))
+
+
+def askable(value: object) -> object:
+    """A value that may be compared with a column on every engine: whole numbers of 64 bits, text without NUL.
+
+    What is asked for is not always checked as what is stored is; nothing that is stored looks like the difference.
+    """
+    if isinstance(value, str):
+        return rows.storable(value)
+    if isinstance(value, int):
+        return max(-_INT_MAX, min(_INT_MAX, value))
+    return value
+
+
+def _list(values: tuple[object, ...]) -> str:
+    """A list travels as JSON text."""
+    return json.dumps([askable(value) for value in values])
 
 
 def find_orders(tx: Transaction, sender: Sender, query: OrderQuery) -> Page[Order]:
@@ -50,17 +79,21 @@ def _orders(
 ) -> list[Order]:
     statement = "find_orders" if query.with_document or query.accepts else "find_order_heads"
     tail = f"order.by_{query.sort.value}" + ("_desc" if query.descending else "")
-    values = [sender.account_id, sender.mode, *params, limit, offset]
-    return [rows.order(row) for row in tx.compose(statement, clauses, values, tail)]
+    values = [sender.account_id, sender.mode, *params, askable(limit), askable(offset)]
+    return [rows.order(row) for row in tx.compose(statement, [*clauses, _INDEXED[query.sort]], values, tail)]
 
 
 def _count_orders(tx: Transaction, sender: Sender, query: OrderQuery, clauses: list[str], params: list[object]) -> int:
-    """Kept, not counted, where nothing but the dialect is asked for."""
+    """Kept, not counted, where nothing but the dialect is asked for. Where a page begins does not change the number."""
+    if query.after_id is not None:
+        query = msgspec.structs.replace(query, after_id=None)
+        clauses, params = order_clauses(query)
     if clauses == ["order.dialect"]:
         row = tx.one("order_count", sender.account_id, sender.mode, query.dialect)
     elif not clauses:
         row = tx.one("order_count_all", sender.account_id, sender.mode)
     else:
+        clauses = [*clauses, _INDEXED[query.sort]]
         row = tx.compose("count_orders", clauses, [sender.account_id, sender.mode, *params])[0]
     assert row is not None
     return int(row[0])
@@ -91,7 +124,7 @@ def order_clauses(query: OrderQuery) -> tuple[list[str], list[object]]:
         ("order.statuses", query.statuses),
     ):
         if values:
-            asked.append((clause, (json.dumps(values),)))
+            asked.append((clause, (_list(values),)))
     asked += [("order.status_not", (status,)) for status in query.statuses_not]
     for clause, value in (
         ("order.placed_after", query.placed_after),
@@ -109,11 +142,11 @@ def order_clauses(query: OrderQuery) -> tuple[list[str], list[object]]:
         asked.append(("order.identifier", query.identifier))
     if query.after_id is not None and query.sort is OrderSort.RECEIVED:
         asked.append(("order.id_below" if query.descending else "order.id_above", (query.after_id,)))
-    return [clause for clause, _ in asked], [value for _, values in asked for value in values]
+    return [clause for clause, _ in asked], [askable(value) for _, values in asked for value in values]
 
 
 def find_batch(tx: Transaction, sender: Sender, batch_id: int) -> Batch | None:
-    row = tx.one("find_batch", sender.account_id, sender.mode, batch_id)
+    row = tx.one("find_batch", sender.account_id, sender.mode, askable(batch_id))
     return rows.batch(row) if row else None
 
 
@@ -121,8 +154,12 @@ def find_batches(tx: Transaction, sender: Sender, query: BatchQuery) -> Page[Bat
     clauses, params = _batch_clauses(query)
     values = [sender.account_id, sender.mode, *params]
     tail = "batch.newest" if query.descending else "batch.oldest"
-    found = tx.compose("find_batches", clauses, [*values, query.limit + 1, query.offset], tail)
-    total = int(tx.compose("count_batches", clauses, values)[0][0]) if query.with_count else None
+    page = [askable(query.limit + 1), askable(query.offset)]
+    found = tx.compose("find_batches", clauses, [*values, *page], tail)
+    total = None
+    if query.with_count:
+        clauses, params = _batch_clauses(msgspec.structs.replace(query, after_id=None))
+        total = int(tx.compose("count_batches", clauses, [sender.account_id, sender.mode, *params])[0][0])
     return Page(
         entries=tuple(rows.batch(row) for row in found[: query.limit]), count=total, more=len(found) > query.limit
     )
@@ -141,12 +178,12 @@ def _batch_clauses(query: BatchQuery) -> tuple[list[str], list[object]]:
         if value is not None:
             asked.append((clause, (value,)))
     if query.statuses:
-        asked.append(("batch.statuses", (json.dumps([status.value for status in query.statuses]),)))
+        asked.append(("batch.statuses", (_list(tuple(status.value for status in query.statuses)),)))
     if query.has_failures is not None:
         asked.append(("batch.failures" if query.has_failures else "batch.no_failures", ()))
     if query.after_id is not None:
         asked.append(("batch.id_below" if query.descending else "batch.id_above", (query.after_id,)))
-    return [clause for clause, _ in asked], [value for _, values in asked for value in values]
+    return [clause for clause, _ in asked], [askable(value) for _, values in asked for value in values]
 
 
 def find_items(tx: Transaction, sender: Sender, query: ItemQuery) -> Page[Item]:
@@ -157,21 +194,21 @@ def find_items(tx: Transaction, sender: Sender, query: ItemQuery) -> Page[Item]:
     if query.outcomes == (OutcomeKind.FAILED,):
         asked.append(("item.failed", ()))  # by its own index
     elif query.outcomes:
-        asked.append(("item.outcomes", (json.dumps([int(outcome) for outcome in query.outcomes]),)))
+        asked.append(("item.outcomes", (_list(tuple(int(outcome) for outcome in query.outcomes)),)))
     if query.code is not None:
         asked += [("item.failed", ()), ("item.code", (query.code,))]
     if query.field is not None:
         asked.append(("item.field", (query.field,)))
     after = (
-        item_id(query.batch_id, query.after_position)
+        item_id(query.batch_id, min(query.after_position, POSITIONS_MAX - 1))
         if query.after_position >= 0
         else ((query.batch_id << POSITION_BITS) - 1)
     )
-    params = [value for _, values in asked for value in values]
+    params = [askable(value) for _, values in asked for value in values]
     found = tx.compose(
         "find_items" if query.with_document else "find_item_heads",
         [clause for clause, _ in asked],
-        [sender.account_id, after, item_id(query.batch_id + 1, 0), *params, query.limit + 1],
+        [sender.account_id, after, item_id(query.batch_id + 1, 0), *params, askable(query.limit + 1)],
         "item.by_position",
     )
     return Page(entries=tuple(rows.item(row) for row in found[: query.limit]), more=len(found) > query.limit)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from ordermill.core.batch import POSITIONS_MAX, Batch, BatchStatus, Counts, Item, OutcomeKind, Problem
+from ordermill.core.batch import POSITIONS_MAX, Batch, BatchStatus, Counts, Draft, Item, OutcomeKind, Problem
 from ordermill.core.memo import Answer, Remembered
-from ordermill.core.order import Mode, Order, Revision
+from ordermill.core.order import Mode, NewOrder, Order, Revision
+from ordermill.core.outcome import Created, Outcome, Rejected, Stale, Unchanged, Updated
+from ordermill.core.processing import Place, instant
 from ordermill.core.query import Cause
 from ordermill.store.engine import Row
 
@@ -17,28 +19,28 @@ _OUTCOMES = tuple(OutcomeKind)
 
 
 def order(row: Row) -> Order:
-    """find_order, find_orders, find_current."""
-    return Order(
-        id=row[0],
-        account_id=row[1],
-        mode=_MODES[row[2]],
-        dialect=row[3],
-        source=row[4],
-        reference=row[5],
-        revision=row[6],
-        status=row[7],
-        placed_at=row[8],
-        updated_at=row[9],
-        received_at=row[10],
-        changed_at=row[11],
-        amount=row[12],
-        currency=row[13],
-        contact_id=row[14],
-        content_hash=row[15],
-        request_id=row[16],
-        released=row[17] != 0,
-        document=row[18],
-    )
+    """find_order, find_orders, find_current: the columns stand in the order of the fields."""
+    return Order(row[0], row[1], _MODES[row[2]], *row[3:17], released=row[17] != 0, document=row[18])
+
+
+def new_order_row(
+    order: NewOrder, place: Place, number: int, reference: str, revision: int, contact_id: int | None
+) -> Row:
+    """save_orders."""
+    return (
+        number, order.dialect, order.source, reference, number if order.released else 0, revision, order.status,
+        order.placed_at, instant(order, place), order.amount, order.currency, contact_id, order.content_hash,
+        order.request_id, int(reference) if order.numbered else None, place.item_id,
+    )  # fmt: skip
+
+
+def changed_order_row(outcome: Updated, place: Place, known_revision: int, contact_id: int | None) -> Row:
+    """update_orders. Several versions of one order in one transaction make one step of the row."""
+    order, number = outcome.order, outcome.known.id
+    return (
+        number, known_revision, outcome.revision, number if order.released else 0, order.status, order.placed_at,
+        instant(order, place), place.now, order.amount, order.currency, contact_id, order.content_hash, place.item_id,
+    )  # fmt: skip
 
 
 def batch(row: Row) -> Batch:
@@ -93,6 +95,29 @@ def item(row: Row) -> Item:
     )
 
 
+def item_row(place: Place, draft: Draft, outcome: Outcome) -> Row:
+    """save_items; for a Rejected one save_failed_items."""
+    number = place.item_id
+    key = None if draft.key == str(number & (POSITIONS_MAX - 1)) else storable(draft.key)
+    match outcome:
+        case Created(order, _, order_id):
+            return (number, key, 1, order_id, 1, instant(order, place), order.document)
+        case Updated(order, known, revision):
+            return (number, key, 2, known.id, revision, instant(order, place), order.document)
+        case Unchanged(known):
+            return (number, key, 3, known.id, known.revision, None, None)
+        case Stale(order, known):
+            return (number, key, 4, known.id, None, instant(order, place), order.document)
+        case Rejected(problems):
+            sent, first = draft.order, problems[0]
+            reference = draft.reference or (sent.reference or "" if sent is not None else "")
+            document = draft.document or (sent.document if sent is not None else "")
+            return (
+                number, key, storable(reference), first.code, storable(first.field), problems_text(problems),
+                storable(document),
+            )  # fmt: skip
+
+
 def revision(row: Row) -> Revision:
     """find_revisions."""
     return Revision(
@@ -132,6 +157,13 @@ def remembered(row: Row) -> Remembered:
 def problems_text(problems: tuple[Problem, ...]) -> str:
     """The JSON that item.problems holds."""
     return _encode(problems).decode()
+
+
+def storable(text: str) -> str:
+    """Text as every engine can hold it: what no column takes (NUL, half a surrogate pair) becomes U+FFFD."""
+    if text.isprintable():
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _key(key: str | None, number: int) -> str:

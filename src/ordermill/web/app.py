@@ -25,6 +25,7 @@ from ordermill.core.errors import (
 from ordermill.core.limits import Limits
 from ordermill.core.memo import AlreadyRemembered, Answer, Remembered
 from ordermill.core.store import Store
+from ordermill.failpoints import reach
 from ordermill.web import observe
 from ordermill.web.auth import Authenticator, require, sender_of
 from ordermill.web.face import Face, Router
@@ -42,7 +43,10 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/")
 
 
 class Web:
-    """Everything between server and handlers. `plain`: open paths (health, metrics); `console` takes what is left."""
+    """Everything between server and handlers. `plain`: open paths (health, metrics); `console` takes what is left.
+
+    `record` is told of every answered request of a face, once the answer is sent.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class Web:
         self.console = console
         self.access_log = access_log
         self.draining = False
+        self.record: Callable[[str, Request, Reply, float, dict[str, Any]], None] | None = None
         self._memo_locks: dict[tuple[int, str], asyncio.Lock] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,7 +119,9 @@ class Web:
             observe.log.exception("request.failed", request_id=request.request_id, path=request.path)
             reply = _fault(face, request)
         throttle = told.pop("throttle", ())
+        reach("answer.ready")
         await _send(send, reply, request.request_id, extra=throttle, head=request.method == "HEAD")
+        reach("answer.sent")
         self._tell(face, request, reply, started, told)
 
     async def _guarded(
@@ -193,6 +200,8 @@ class Web:
 
     def _tell(self, face: Face, request: Request, reply: Reply, started: float, told: dict[str, Any]) -> None:
         seconds = time.perf_counter() - started
+        if self.record is not None:  # after the answer; keeps a copy of a few kilobytes, or forgets it under load
+            self.record(face.name, request, reply, seconds, told)
         route = f"{face.prefix}{told.pop('route', '*')}"
         observe.REQUESTS.labels(route, request.method, str(reply.status)).inc()
         observe.REQUEST_SECONDS.labels(route).observe(seconds)

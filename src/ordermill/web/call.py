@@ -26,8 +26,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Path, verb, handler and description. `takes`: the type (or JSON Schema) of the body, None for no body.
 
-    `refuses`: the statuses of refusals besides those that every call can answer with. `sent`: other forms of the body,
-    media type -> schema. `optional_body`: the body may be left out. `handler` None: described only.
+    `refuses`: the statuses of refusals besides those that every call can answer with. `optional_body`: the body may be
+    left out. `dry_run`: heeds Ordermill-Dry-Run. `handler` None: described only, it is routed elsewhere.
     """
 
     method: str
@@ -46,6 +46,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     optional_body: bool = False
     examples: dict[str, Any] = {}
     refuses: tuple[int, ...] = ()
+    dry_run: bool = False
     deprecated: bool = False
 
     def route(self) -> Route:

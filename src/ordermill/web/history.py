@@ -56,7 +56,7 @@ def _read(order: Order, revision: Revision, dialect: Dialect) -> NewOrder | None
     """The version as if it came in anew. None: its document is gone, or would not be taken any more."""
     if revision.document is None:
         return None
-    return dialect.read_draft("", revision.document.encode(), now=revision.received_at, source=order.source).order
+    return dialect.read_draft("", revision.document.encode(), now=order.placed_at, source=order.source).order
 
 
 def _statuses(order: Order, revisions: Sequence[Revision], drafts: Sequence[NewOrder | None]) -> Iterator[str]:

@@ -42,6 +42,12 @@ VERSION = (
     whole("revision", "The current version's number at that time; unless told, the newest.", 1, 2**31 - 1),
     whole("version", "Instead: the number in the order of arrival, which stale versions have as well.", 1, 2**31 - 1),
 )
+ORDER_OR_OTHER = {
+    "anyOf": [
+        {"$ref": "#/components/schemas/OrderDetail"},
+        {"type": "object", "description": "With `as`: what the contract's own call shows."},
+    ]
+}
 IN_PATH = {"id": "The order's id here: `ord_` and 32 hexadecimal digits."}
 
 
@@ -207,9 +213,6 @@ class Orders:
                 refuses=(404, 422),
             ),
         )
-
-
-ORDER_OR_OTHER = shapes.OrderDetail | dict[str, Any]
 
 
 def order_query(asked: Mapping[str, Any]) -> OrderQuery:

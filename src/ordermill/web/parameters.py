@@ -18,6 +18,7 @@ PAGE_MAX = 1_000
 PAGE_DEFAULT = 50
 WHOLE_MAX = 2**53 - 1
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)([Zz]|[+ -]\d\d:\d\d)")
 
@@ -85,7 +86,7 @@ def text(name: str, sentence: str, *, many: bool = False, required: bool = False
             raise ValueError("must not be empty")
         if len(value) > chars_max:
             raise ValueError(f"must have at most {chars_max} characters")
-        if not value.isprintable():
+        if _CONTROL.search(value):
             raise ValueError("must not hold control characters")
         return value
 

@@ -58,6 +58,16 @@ def roughen(exact: wire.Order[Decimal]) -> wire.Order[float]:
     return msgspec.structs.replace(cast("wire.Order[float]", exact), products=products)
 
 
+# What the published listing sample shows as integers, and the ids that shops number (section 4); any other text is a text.
+_SENT_AS_INTEGERS = frozenset(
+    {"id", "productId", "variantId", "storeId", "phone", "postCode", "phone_id", "ext_id", "loyalty_subscription_id"}
+)
+
+
+def _last_name(field: str) -> str:
+    return field.rpartition(".")[2]
+
+
 class _CloseLook:
     """One reading of one order; every fault on the way is noted, none stops it."""
 
@@ -104,13 +114,13 @@ class _CloseLook:
         required: bool = False,
         chars_max: int = wire.REFERENCE_CHARS,
     ) -> str | None:
-        """A text; a whole number is taken by its digits, as the published listing sample has them (section 4)."""
+        """A text. Where clients are known to send whole numbers (section 4), one is taken by its digits."""
         return self.as_text(self.given(holder, name, at, required=required), at + name, chars_max)
 
     def as_text(self, value: Any, field: str, chars_max: int) -> str | None:
         if value is None:
             return None
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and _last_name(field) in _SENT_AS_INTEGERS:
             return str(value)
         if not isinstance(value, str):
             self.note(told.wrong_type(field, "a text", value))

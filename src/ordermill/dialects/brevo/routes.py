@@ -8,7 +8,7 @@ from itertools import islice
 
 import msgspec
 
-from ordermill.core.batch import ErrorPolicy, OutcomeKind, Settled, Submission
+from ordermill.core.batch import ErrorPolicy, Settled, Submission
 from ordermill.core.errors import Forbidden
 from ordermill.core.limits import Limits
 from ordermill.core.mill import Mill, single
@@ -90,7 +90,7 @@ def refuse_bad(submission: Submission) -> None:
 def write_settled(settled: Settled) -> Reply:
     """202 (contract section 6), and in headers of ours what the body has no room for."""
     received = len(settled.items)
-    failed = sum(item.outcome is OutcomeKind.FAILED for item in settled.items)
+    failed = settled.failed
     headers = (
         ("ordermill-batch-id", str(settled.batch_id)),
         ("ordermill-accepted", str(received - failed)),

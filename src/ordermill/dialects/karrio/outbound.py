@@ -125,7 +125,7 @@ def throttle_headers(limit: int, remaining: int, reset_s: int) -> Headers:
     )
 
 
-def write_batch(batch: Batch, items: tuple[Item, ...]) -> bytes:
+def write_batch(batch: Batch, items: Iterable[Item]) -> bytes:
     """BatchOperation, its resources in request order (contract, section 3)."""
     return write_operation(batch, [write_resource(batch, item) for item in items])
 

@@ -109,7 +109,7 @@ class Calls:
             more = page.more and bool(page.entries)
         return items
 
-    async def _operation(self, batch: Batch, items: tuple[Item, ...] | list[Item]) -> bytes:
+    async def _operation(self, batch: Batch, items: Sequence[Item]) -> bytes:
         resources = await in_chunks(items, lambda item: outbound.write_resource(batch, item), ITEMS_AT_ONCE)
         return outbound.write_operation(batch, resources)
 

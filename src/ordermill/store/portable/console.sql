@@ -32,12 +32,8 @@ INSERT INTO audit (account_id, id, at, mode, who, action, subject, detail) VALUE
 -- name: find_audit
 SELECT id, at, mode, who, action, subject, detail FROM audit WHERE account_id = ? AND id < ? ORDER BY id DESC LIMIT ?
 
--- name: console_hours
--- What came in, by hour.
-SELECT hour, sum(batches), sum(received), sum(created), sum(updated), sum(unchanged), sum(failed) FROM tally
-WHERE account_id = ? AND mode = ? AND hour >= ? AND hour < ? GROUP BY hour ORDER BY hour
 -- name: console_shares
--- The same span by contract and key, the largest first.
+-- What came in during some hours, by contract and key, the largest first.
 SELECT dialect, key_id, sum(batches), sum(received), sum(created), sum(updated), sum(unchanged), sum(failed) FROM tally
 WHERE account_id = ? AND mode = ? AND hour >= ? AND hour < ? GROUP BY dialect, key_id ORDER BY sum(received) DESC, dialect, key_id
 

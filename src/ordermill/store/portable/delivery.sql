@@ -46,9 +46,9 @@ WHERE account_id = ? AND id = ? AND state IN ('active', 'paused')
 -- Active endpoints with something due, whichever account's. Costs one look into an index per endpoint, however much
 -- waits. A host of notifyUrl addresses is signed for with the account's own secret.
 SELECT e.id, e.account_id, e.mode, e.kind, e.url, e.description, e.events, e.format, e.ordering, e.state, e.reason,
-    CASE WHEN e.kind = 'notify' THEN a.notify_secret ELSE e.secret END, e.old_secret, e.old_secret_until,
+    CASE WHEN e.kind = 'notify' THEN coalesce(a.notify_secret, '') ELSE e.secret END, e.old_secret, e.old_secret_until,
     e.created_at, e.changed_at, e.last_success_at, e.last_failure_at, e.failing_since, e.last_error
-FROM endpoint e JOIN account a ON a.id = e.account_id
+FROM endpoint e LEFT JOIN account a ON a.id = e.account_id
 WHERE e.state = 'active' AND EXISTS (
     SELECT 1 FROM delivery d
     WHERE d.account_id = e.account_id AND d.endpoint_id = e.id AND d.state = 0 AND d.due_at <= ?
@@ -221,3 +221,10 @@ DELETE FROM event WHERE account_id = ? AND created_at <= ?
 DELETE FROM endpoint WHERE account_id = ? AND (kind = 'notify' OR state = 'deleted') AND changed_at < ? AND NOT EXISTS (
     SELECT 1 FROM delivery d WHERE d.account_id = endpoint.account_id AND d.endpoint_id = endpoint.id
 )
+
+-- name: find_order_at
+-- An order with the document that one of its versions brought.
+SELECT o.id, o.account_id, o.mode, o.dialect, o.source, o.reference, o.revision, o.status, o.placed_at, o.updated_at,
+    o.received_at, o.changed_at, o.amount, o.currency, o.contact_id, o.content_hash, o.request_id, o.retired, i.document
+FROM orders o LEFT JOIN item i ON i.account_id = o.account_id AND i.id = ?
+WHERE o.account_id = ? AND o.mode = ? AND o.id = ?

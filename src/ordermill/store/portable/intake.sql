@@ -15,7 +15,7 @@ WHERE account_id = ? AND key = ? AND created_at > ?
 DELETE FROM memo WHERE account_id = ? AND key = ? AND created_at <= ?
 
 -- name: forget_memos
-DELETE FROM memo WHERE created_at <= ?
+DELETE FROM memo WHERE account_id = ? AND created_at <= ?
 
 -- name: add_order_count
 INSERT INTO order_count (account_id, mode, dialect, orders) VALUES (?, ?, ?, ?)
@@ -41,12 +41,23 @@ INSERT INTO batch (
 
 -- name: find_open_batch
 -- A batch that still takes chunks.
-SELECT received, created, updated, unchanged, failed, waiting FROM batch
-WHERE account_id = ? AND id = ? AND mode = ? AND finished_at IS NULL
+SELECT id, account_id, mode, dialect, source, key_id, request_id, status, historical, notify_url, origin, parent_batch_id,
+    received, created, updated, unchanged, failed, waiting, created_at, updated_at, finished_at, size_bytes
+FROM batch WHERE account_id = ? AND id = ? AND mode = ? AND finished_at IS NULL
 
 -- name: grow_batch
--- One chunk more in a batch that is still open.
+-- One chunk more in a batch that is still open, and still as it was read.
 UPDATE batch SET
     received = received + ?, created = created + ?, updated = updated + ?, unchanged = unchanged + ?,
-    failed = failed + ?, status = ?, updated_at = ?, finished_at = ?
-WHERE account_id = ? AND id = ? AND mode = ? AND finished_at IS NULL
+    failed = failed + ?, size_bytes = size_bytes + ?, status = ?, updated_at = ?, finished_at = ?
+WHERE account_id = ? AND id = ? AND mode = ? AND finished_at IS NULL AND received = ?
+
+-- name: find_number_run_end
+-- The last of the numbers that are taken without a gap, from one that is taken on.
+SELECT o.number FROM orders o
+WHERE o.account_id = ? AND o.mode = ? AND o.dialect = ? AND o.source = ? AND o.number >= ? AND NOT EXISTS (
+    SELECT 1 FROM orders n
+    WHERE n.account_id = o.account_id AND n.mode = o.mode AND n.dialect = o.dialect AND n.source = o.source
+        AND n.number = o.number + 1
+)
+ORDER BY o.number LIMIT 1

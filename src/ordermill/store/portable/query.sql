@@ -68,6 +68,14 @@ o.id < ?
 -- name: order.id_above
 o.id > ?
 
+-- Conditions every order meets: they name the index for a sort, see the indexes for lists in the schema.
+-- name: order.listed_received
+o.id > 0
+-- name: order.listed_placed
+o.placed_at > -9223372036854775808
+-- name: order.listed_number
+o.number IS NOT NULL
+
 -- name: order.by_received
 ORDER BY o.id LIMIT ? OFFSET ?
 -- name: order.by_received_desc
@@ -86,9 +94,13 @@ ORDER BY o.number, o.id LIMIT ? OFFSET ?
 ORDER BY o.number DESC, o.id DESC LIMIT ? OFFSET ?
 
 -- name: find_revisions
+-- An order has the id of the item that brought it; only the later ones stand in an index.
 SELECT i.id, i.order_id, i.revision, i.outcome, i.updated_at, i.at, i.document, coalesce(b.historical, 0), b.id
 FROM item i LEFT JOIN batch b ON b.account_id = i.account_id AND b.id = i.id >> 24
-WHERE i.account_id = ? AND i.order_id = ? AND i.updated_at IS NOT NULL
+WHERE i.account_id = ? AND i.updated_at IS NOT NULL AND i.id IN (
+    SELECT id FROM item WHERE account_id = ? AND id = ?
+    UNION ALL SELECT id FROM item WHERE account_id = ? AND order_id = ? AND order_id <> id AND updated_at IS NOT NULL
+)
 ORDER BY i.id
 
 -- name: find_batch

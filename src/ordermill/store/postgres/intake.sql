@@ -29,19 +29,21 @@ CROSS JOIN LATERAL (
 ) c
 
 -- name: save_contacts
-INSERT INTO contact_identifier (account_id, mode, kind, value, contact_id)
-SELECT * FROM unnest(?::bigint[], ?::smallint[], ?::text[], ?::text[], ?::bigint[]) ON CONFLICT DO NOTHING
+INSERT INTO contact_identifier (kind, value, contact_id, account_id, mode)
+SELECT * FROM unnest(?::text[], ?::text[], ?::bigint[]) AS v, (VALUES (?::bigint, ?::smallint)) AS fixed
+ON CONFLICT DO NOTHING
 
 -- name: save_orders
 INSERT INTO orders (
-    account_id, id, mode, dialect, source, reference, retired, revision, status, placed_at, updated_at,
-    received_at, changed_at, amount, currency, contact_id, content_hash, request_id, number, document_item
+    id, dialect, source, reference, retired, revision, status, placed_at, updated_at, amount, currency, contact_id,
+    content_hash, request_id, number, document_item, account_id, mode, received_at, changed_at
 )
-SELECT * FROM unnest(
-    ?::bigint[], ?::bigint[], ?::smallint[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::integer[], ?::text[],
-    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::text[],
-    ?::bigint[], ?::bigint[]
-) ON CONFLICT DO NOTHING
+SELECT v.*, fixed.account_id, fixed.mode, fixed.now, fixed.now
+FROM unnest(
+    ?::bigint[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[],
+    ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]
+) AS v, (VALUES (?::bigint, ?::smallint, ?::bigint)) AS fixed (account_id, mode, now)
+ON CONFLICT DO NOTHING
 
 -- name: lock_orders
 -- In the order of the ids, whoever asks: an UPDATE of many rows locks them in any order it likes.
@@ -54,17 +56,22 @@ UPDATE orders SET
     updated_at = v.updated_at, changed_at = v.changed_at, amount = v.amount, currency = v.currency,
     contact_id = v.contact_id, content_hash = v.content_hash, document_item = v.document_item
 FROM unnest(
-    ?::bigint[], ?::bigint[], ?::integer[], ?::integer[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[],
-    ?::bigint[], ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[]
-) AS v (account_id, id, revision, new_revision, retired, status, placed_at, updated_at, changed_at, amount, currency, contact_id,
+    ?::bigint[], ?::integer[], ?::integer[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[],
+    ?::text[], ?::bigint[], ?::bigint[], ?::bigint[]
+) AS v (id, revision, new_revision, retired, status, placed_at, updated_at, changed_at, amount, currency, contact_id,
     content_hash, document_item)
-WHERE orders.account_id = v.account_id AND orders.id = v.id AND orders.revision = v.revision
+WHERE orders.account_id = ? AND orders.id = v.id AND orders.revision = v.revision
 
 -- name: save_items
-INSERT INTO item (
-    account_id, id, key, outcome, reference, order_id, revision, updated_at, at, code, field, problems, document
-)
-SELECT * FROM unnest(
-    ?::bigint[], ?::bigint[], ?::text[], ?::smallint[], ?::text[], ?::bigint[], ?::integer[], ?::bigint[], ?::bigint[],
-    ?::text[], ?::text[], ?::text[], ?::text[]
-)
+INSERT INTO item (id, key, outcome, order_id, revision, updated_at, document, account_id, at)
+SELECT *
+FROM unnest(
+    ?::bigint[], ?::text[], ?::smallint[], ?::bigint[], ?::integer[], ?::bigint[], ?::text[]
+) AS v, (VALUES (?::bigint, ?::bigint)) AS fixed
+
+-- name: save_failed_items
+INSERT INTO item (id, key, reference, code, field, problems, document, account_id, at, outcome)
+SELECT *, 5
+FROM unnest(
+    ?::bigint[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[]
+) AS v, (VALUES (?::bigint, ?::bigint)) AS fixed

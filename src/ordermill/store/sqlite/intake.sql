@@ -1,4 +1,4 @@
--- Taking orders in: sets of rows, as multi-row VALUES.
+-- Taking orders in: sets of rows, as multi-row VALUES. {rows ?1, ?2}: every row starts with these fixed parameters.
 
 -- name: reserve
 INSERT INTO counter (account_id, name, next) VALUES (?, ?, 1 + ?)
@@ -21,13 +21,14 @@ FROM k CROSS JOIN contact_identifier c
 WHERE c.account_id = ? AND c.mode = ? AND c.kind = k.kind AND c.value = k.value
 
 -- name: save_contacts
-INSERT INTO contact_identifier (account_id, mode, kind, value, contact_id) VALUES {rows} ON CONFLICT DO NOTHING
+INSERT INTO contact_identifier (account_id, mode, kind, value, contact_id)
+VALUES {rows ?1, ?2} ON CONFLICT DO NOTHING
 
 -- name: save_orders
 INSERT INTO orders (
-    account_id, id, mode, dialect, source, reference, retired, revision, status, placed_at, updated_at,
-    received_at, changed_at, amount, currency, contact_id, content_hash, request_id, number, document_item
-) VALUES {rows} ON CONFLICT DO NOTHING
+    account_id, mode, received_at, changed_at, id, dialect, source, reference, retired, revision, status, placed_at,
+    updated_at, amount, currency, contact_id, content_hash, request_id, number, document_item
+) VALUES {rows ?1, ?2, ?3, ?3} ON CONFLICT DO NOTHING
 
 -- name: lock_orders
 -- Nothing to lock: there is one writer.
@@ -36,13 +37,15 @@ WITH k (id) AS (VALUES {rows}) SELECT 1 FROM k WHERE ? = 0 AND 0
 -- name: update_orders
 -- Only what is still the version that was read.
 UPDATE orders SET
-    revision = v.column4, retired = v.column5, status = v.column6, placed_at = v.column7, updated_at = v.column8,
-    changed_at = v.column9, amount = v.column10, currency = v.column11, contact_id = v.column12,
-    content_hash = v.column13, document_item = v.column14
+    revision = v.column3, retired = v.column4, status = v.column5, placed_at = v.column6, updated_at = v.column7,
+    changed_at = v.column8, amount = v.column9, currency = v.column10, contact_id = v.column11,
+    content_hash = v.column12, document_item = v.column13
 FROM (VALUES {rows}) AS v
-WHERE orders.account_id = v.column1 AND orders.id = v.column2 AND orders.revision = v.column3
+WHERE orders.account_id = ? AND orders.id = v.column1 AND orders.revision = v.column2
 
 -- name: save_items
-INSERT INTO item (
-    account_id, id, key, outcome, reference, order_id, revision, updated_at, at, code, field, problems, document
-) VALUES {rows}
+INSERT INTO item (account_id, at, id, key, outcome, order_id, revision, updated_at, document) VALUES {rows ?1, ?2}
+
+-- name: save_failed_items
+INSERT INTO item (account_id, at, outcome, id, key, reference, code, field, problems, document)
+VALUES {rows ?1, ?2, 5}

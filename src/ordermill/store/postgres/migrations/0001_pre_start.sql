@@ -111,7 +111,8 @@ CREATE TABLE item (
     document   text,
     PRIMARY KEY (account_id, id)
 );
-CREATE INDEX item_order ON item (account_id, order_id, id) WHERE order_id IS NOT NULL AND updated_at IS NOT NULL;
+-- The versions of an order behind its first: that one is the item with the order's own id.
+CREATE INDEX item_order ON item (account_id, order_id, id) WHERE order_id <> id AND updated_at IS NOT NULL;
 CREATE INDEX item_failed ON item (account_id, id, code, field) WHERE outcome = 5;
 
 CREATE TABLE contact_identifier (

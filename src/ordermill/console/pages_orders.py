@@ -1,0 +1,248 @@
+"""Orders: searching and filtering, and one order with its history, its versions and its face in every contract."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from starlette.responses import RedirectResponse, Response
+
+from ordermill.console import listing
+from ordermill.console.listing import PAGE, Column
+from ordermill.console.masking import pretty
+from ordermill.console.visit import Page, Visit, iso
+from ordermill.core import ids
+from ordermill.core.errors import Invalid, NotFound, Refusal
+from ordermill.core.order import Content, Line, Order
+from ordermill.core.query import OrderQuery
+from ordermill.core.watching import OrderHits, OrderSearch
+from ordermill.web.history import write_history
+
+_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
+_BATCH = re.compile(r"bch_(\d{1,15})")
+TABS = ("content", "sent", "brevo", "karrio", "centra", "events")
+FILTERS = ("contract", "status", "source", "since", "before", "from", "to", "currency")
+COLUMNS = (
+    Column("id", lambda order: spell(order)),
+    Column("reference", lambda order: order.reference),
+    Column("contract", lambda order: order.dialect),
+    Column("source", lambda order: order.source),
+    Column("status", lambda order: order.status),
+    Column("amount", lambda order: order.amount),
+    Column("currency", lambda order: order.currency),
+    Column("revision", lambda order: order.revision),
+    Column("placed_at", lambda order: iso(order.placed_at)),
+    Column("received_at", lambda order: iso(order.received_at)),
+    Column("changed_at", lambda order: iso(order.changed_at)),
+)
+
+
+class Face(msgspec.Struct, frozen=True):
+    """The order as one contract would be sent it. `lost`: fields that contract has no word for."""
+
+    dialect: str
+    text: str
+    lost: tuple[str, ...] = ()
+    why: str = ""
+
+
+def spell(order: Order) -> str:
+    return ids.spell("ord", order.account_id, order.mode, order.id)
+
+
+async def orders(visit: Visit) -> Response:
+    """GET /orders."""
+    asked = visit.query.get("q", "").strip()
+    if asked and not visit.twin:
+        straight = await _straight_to(visit, asked)
+        if straight:
+            return RedirectResponse(visit.link(straight), 303)
+    search = _search(visit)
+
+    async def look(after: int | None, limit: int) -> OrderHits:
+        if asked:
+            return await _search_for(visit, asked, after, limit)
+        query = msgspec.structs.replace(search.query, after_id=after, limit=limit)
+        return await visit.console.store.find_orders(visit.sender, msgspec.structs.replace(search, query=query))
+
+    async def fetch(after: int | None, limit: int) -> tuple[Sequence[Order], int | None]:
+        hits = await look(after, limit)
+        return hits.orders, hits.orders[-1].id if hits.more else hits.resume_below
+
+    if visit.twin:
+        return await listing.twin(visit, "ordermill-orders", COLUMNS, fetch)
+    until = visit.number("until")
+    hits = await look(visit.number("after") or (until + 1 if until is not None else None), PAGE)
+    following = hits.orders[-1].id if hits.more else None
+    return await visit.page(
+        "orders.html",
+        title="Orders",
+        nav="orders",
+        orders=[(spell(order), order) for order in hits.orders],
+        asked=asked,
+        resume=None if hits.resume_below is None else visit.here(after=hits.resume_below, until=None),
+        window=search.window,
+        paging=await listing.paging(
+            visit, [order.id for order in hits.orders], following,
+            lambda than: visit.console.store.count_newer(visit.sender, "orders", than),
+        ),
+        filtered=bool(asked) or any(visit.query.get(name) for name in FILTERS),
+        total=sum((await visit.console.store.count_orders(visit.sender)).values()),
+    )  # fmt: skip
+
+
+def _search(visit: Visit) -> OrderSearch:
+    source, status = visit.query.get("source"), visit.query.get("status")
+    return OrderSearch(
+        query=OrderQuery(
+            dialect=listing.word(visit, "contract", tuple(visit.console.dialects)),
+            statuses=(status,) if status else (),
+            sources=(source,) if source else (),
+            received_after=listing.day(visit, "since"),
+            received_before=listing.day(visit, "before", end=True),
+            limit=PAGE,
+        ),
+        amount_from=_amount(visit, "from"),
+        amount_to=_amount(visit, "to"),
+        currency=visit.query.get("currency", "").upper() or None,
+    )
+
+
+def _amount(visit: Visit, name: str) -> str | None:
+    said = visit.query.get(name)
+    if said is not None and not _AMOUNT.fullmatch(said):
+        raise Invalid(f"The filter {name} must be an amount.", hint="Write it as 129.00.")
+    return said
+
+
+async def _straight_to(visit: Visit, asked: str) -> str | None:
+    """The page of what can only be one thing: a batch id, or an order's own id."""
+    found = _BATCH.fullmatch(asked)
+    if found:
+        return f"/batches/{asked}"
+    number = ids.parse("ord", asked, visit.account_id, visit.session.mode)
+    return None if number is None else f"/orders/{asked}"
+
+
+async def _search_for(visit: Visit, asked: str, after: int | None, limit: int) -> OrderHits:
+    """Orders of that reference, or of the contact with that e-mail, phone or other identifier."""
+    if after is None:
+        named = await visit.console.store.find_orders_by_reference(visit.sender, asked)
+        if named:
+            return OrderHits(orders=named)
+    for kind in ("email", "phone", "ext", "ext_id", "loyalty"):
+        value = asked.casefold() if kind == "email" else asked
+        search = OrderSearch(query=OrderQuery(identifier=(kind, value), after_id=after, limit=limit))
+        hits = await visit.console.store.find_orders(visit.sender, search)
+        if hits.orders:
+            return hits
+    return OrderHits(orders=())
+
+
+async def order(visit: Visit) -> Response:
+    """GET /orders/{id}."""
+    number = ids.parse("ord", visit.params["id"], visit.account_id, visit.session.mode)
+    if number is None:
+        raise NotFound("There is no such order here.", hint="It may be in the other mode, or of another account.")
+    found = await visit.console.mill.get_order(visit.sender, number)
+    dialect = visit.console.dialects[found.dialect]
+    revisions = await visit.console.mill.find_revisions(visit.sender, number)
+    content = None if found.document is None else dialect.read_content(found)
+    tab = visit.query.get("tab", "content")
+    if tab not in TABS:
+        tab = "content"
+    wanted = visit.number("version")
+    shown = next((r for place, r in enumerate(revisions, 1) if place == wanted), None)
+    document = shown.document if shown is not None else found.document
+    return await visit.page(
+        "order.html",
+        title=f"Order {found.reference}",
+        nav="orders",
+        order=found,
+        id=visit.params["id"],
+        content=content,
+        versions=list(reversed(write_history(found, revisions, dialect))),
+        tab=tab,
+        version=wanted if shown is not None else None,
+        sent=None if document is None else pretty(document.encode()),
+        face=_face(visit, content, tab) if tab in visit.console.dialects and content is not None else None,
+        facts=[] if content is None else facts(content),
+        lines=[] if content is None else [line_sum(line) for line in content.lines],
+        events=await _events(visit, number) if tab == "events" else None,
+        running=False,
+    )
+
+
+def _face(visit: Visit, content: Content, name: str) -> Face:
+    """The order in a contract's words. An order that a contract cannot hold says why."""
+    try:
+        document, lost = visit.console.dialects[name].write_order_request(content)
+    except (Refusal, ValueError, KeyError, TypeError) as error:
+        return Face(name, "", why=str(error))
+    return Face(name, pretty(document), lost)
+
+
+def facts(content: Content) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What the order says, in groups of (field, value), for people. What was not said is left out."""
+    groups: list[tuple[str, list[tuple[str, str]]]] = []
+    for title, address in (
+        ("Ship to", content.ship_to),
+        ("Bill to", content.bill_to),
+        ("Ship from", content.ship_from),
+    ):
+        if address is not None:
+            groups.append((title, _named(msgspec.structs.asdict(address))))
+    groups.append(("Contact", _named(content.identifiers)))
+    rest = {
+        "shipping": content.shipping,
+        "discount": content.discount,
+        "coupons": ", ".join(content.coupons),
+        "payment": content.payment_method,
+        "store": content.store,
+        "comment": content.comment,
+    }
+    groups.append(("Terms", _named(rest)))
+    for title, values in (
+        ("Options", content.options),
+        ("Metadata", content.metadata),
+        ("Further fields", content.extra),
+    ):
+        groups.append((title, _named(values)))
+    return [(title, pairs) for title, pairs in groups if pairs]
+
+
+def _named(values: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (name.replace("_", " "), _shown(value)) for name, value in values.items() if value not in (None, "", {}, [])
+    ]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return msgspec.json.encode(value, order="deterministic").decode()
+
+
+def line_sum(line: Line) -> tuple[Line, str | None]:
+    """A line and what it comes to, exactly."""
+    if line.unit_price is None:
+        return line, None
+    return line, format(line.unit_price * line.quantity, "f")
+
+
+async def _events(visit: Visit, number: int) -> Any:
+    """The events of an order and what became of them; None where this server announces nothing."""
+    return None
+
+
+PAGES = (
+    Page("GET", "/orders", orders, twins=True),
+    Page("GET", "/orders/{id}", order),
+)

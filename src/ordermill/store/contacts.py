@@ -1,0 +1,43 @@
+"""Whose an order is: its identifiers looked up, those that are new written down. The SQL stands in intake.sql."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ordermill.store.engine import Collided, Row, Transaction
+
+Identifiers = tuple[tuple[str, str], ...]
+
+
+def resolve_contacts(
+    tx: Transaction, account_id: int, mode: int, written: Sequence[tuple[int, Identifiers]]
+) -> dict[int, int]:
+    """Item id -> contact id, for orders given as (item id, identifiers). The strongest identifier that is known decides;
+    those that are not will belong to the same contact. Raises Collided."""
+    wanted = list({pair: None for _, identifiers in written for pair in identifiers})
+    if not wanted:
+        return {}
+    scope = (account_id, mode)
+    known: dict[tuple[str, str], int] = {
+        (kind, value): contact_id for kind, value, contact_id in tx.all_of("find_contacts", scope, wanted)
+    }
+    strangers = min(len(wanted) - len(known), len(written))  # at most: a number that is not used leaves a gap
+    next_id = tx.reserve(account_id, "contact", strangers) if strangers else 0
+    contacts: dict[int, int] = {}
+    fresh: list[Row] = []
+    for number, identifiers in written:
+        contact_id = None
+        for pair in identifiers:
+            if (contact_id := known.get(pair)) is not None:
+                break
+        if contact_id is None:
+            contact_id = next_id
+            next_id += 1
+        contacts[number] = contact_id
+        for pair in identifiers:
+            if pair not in known:
+                known[pair] = contact_id
+                fresh.append((*pair, contact_id))
+    if fresh and tx.run_of("save_contacts", scope, sorted(fresh)) != len(fresh):
+        raise Collided("save_contacts")
+    return contacts

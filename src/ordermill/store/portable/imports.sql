@@ -1,0 +1,75 @@
+-- Imports of files, and the streams that may be resumed.
+
+-- name: save_import
+INSERT INTO import_job (
+    account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprint, plan, understood, report, batch_id,
+    parent_batch_id, permille, message, attempt, created_at, updated_at
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)
+
+-- name: find_import
+SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprint, plan, understood, report, batch_id,
+    parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
+FROM import_job WHERE account_id = ? AND mode = ? AND id = ?
+
+-- name: find_imports
+SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprint, plan, understood, report, batch_id,
+    parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
+FROM import_job WHERE account_id = ? AND mode = ? AND id < ? ORDER BY id DESC LIMIT ?
+
+-- name: find_import_by_fingerprint
+-- The newest one that came as far as having a batch.
+SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprint, plan, understood, report, batch_id,
+    parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
+FROM import_job WHERE account_id = ? AND mode = ? AND fingerprint = ? AND batch_id IS NOT NULL ORDER BY id DESC LIMIT 1
+
+-- name: find_import_by_batch
+SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprint, plan, understood, report, batch_id,
+    parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
+FROM import_job WHERE account_id = ? AND mode = ? AND batch_id = ? ORDER BY id DESC LIMIT 1
+
+-- name: find_due_imports
+-- Of every account: a handful of rows at most, kept apart by an index of their own.
+SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprint, plan, understood, report, batch_id,
+    parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
+FROM import_job
+WHERE state IN ('checking', 'queued', 'running') AND (lease_until IS NULL OR lease_until < ?) ORDER BY id LIMIT ?
+
+-- name: claim_import
+UPDATE import_job SET owner = ?, attempt = attempt + 1, lease_until = ?, updated_at = ?,
+    state = CASE WHEN state = 'queued' THEN 'running' ELSE state END
+WHERE account_id = ? AND id = ? AND attempt = ? AND state IN ('checking', 'queued', 'running')
+    AND (lease_until IS NULL OR lease_until < ?)
+
+-- name: renew_import
+UPDATE import_job SET lease_until = ?, permille = ?, updated_at = ?
+WHERE account_id = ? AND id = ? AND owner = ? AND attempt = ? AND state IN ('checking', 'running')
+
+-- name: leave_import
+-- The owner is done with it, for now or for good.
+UPDATE import_job SET state = ?, understood = ?, report = ?, permille = ?, message = ?, owner = NULL, lease_until = ?,
+    updated_at = ?, finished_at = ?
+WHERE account_id = ? AND id = ? AND owner = ? AND attempt = ?
+
+-- name: set_import_batch
+UPDATE import_job SET batch_id = ?, updated_at = ? WHERE account_id = ? AND id = ? AND batch_id IS NULL
+
+-- name: set_import_file
+UPDATE import_job SET state = ?, size_bytes = ?, sha256 = ?, fingerprint = ?, plan = ?, understood = ?, report = ?,
+    message = ?, updated_at = ?
+WHERE account_id = ? AND mode = ? AND id = ? AND batch_id IS NULL AND state IN ('receiving', 'ready', 'failed')
+
+-- name: set_import_state
+UPDATE import_job SET state = ?, message = ?, updated_at = ?
+WHERE account_id = ? AND mode = ? AND id = ? AND state = ?
+
+-- name: drop_import
+DELETE FROM import_job WHERE account_id = ? AND mode = ? AND id = ? AND state IN ('receiving', 'ready', 'failed', 'stopped', 'cancelled', 'completed')
+
+-- name: save_part
+INSERT INTO import_part (account_id, import_id, number, bytes) VALUES (?, ?, ?, ?)
+
+-- name: find_part
+SELECT bytes FROM import_part WHERE account_id = ? AND import_id = ? AND number = ?
+
+-- name: drop_parts
+DELETE FROM import_part WHERE account_id = ? AND import_id = ?

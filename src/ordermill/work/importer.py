@@ -1,0 +1,402 @@
+"""Imports: a file goes into the ledger chunk by chunk under a lease, and goes on where it was when it was stopped.
+
+How far it is, the batch itself says: the orders it has received, committed together with them. So there is nothing that
+could disagree, and nothing to undo: whoever takes the import up skips that many orders of the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ordermill.core.batch import Batch, Submission
+from ordermill.core.errors import Conflict, Overloaded
+from ordermill.core.importing import ImportJob, ImportState
+from ordermill.core.store import Store
+from ordermill.files.checking import Report, Tally
+from ordermill.files.errors_file import Origin
+from ordermill.files.making import Contract
+from ordermill.files.mapping import Plan
+from ordermill.files.reading import Piece, Reading, Understood
+from ordermill.files.sniffing import Unusable
+from ordermill.store.engine import Collided
+from ordermill.store.imports import ImportLedger
+
+CHUNK = 1_000
+POLL_S = 1.0
+PAUSE_S = 10.0  # after the ledger could not be used
+RENEW_EVERY_S = 1.0
+
+_encode = msgspec.json.encode
+_plan = msgspec.json.Decoder(Plan)
+Progress = Callable[["Running"], None]
+
+
+class Chunk(msgspec.Struct):
+    """Orders that go in together. `cut`: the plan says to stop behind them. `done`: how far the file is with them."""
+
+    pieces: list[Piece]
+    cut: bool = False
+    done: float = 1.0
+
+
+class Running(msgspec.Struct):
+    """An import as it goes: for whoever shows its progress."""
+
+    job: ImportJob
+    batch: Batch | None = None
+    done: float = 0.0
+    report: Report | None = None
+
+
+class Importer:
+    """Runs imports, its own (those of a server) and single ones (those of the command line)."""
+
+    def __init__(
+        self,
+        store: Store,
+        imports: ImportLedger,
+        contracts: Mapping[str, Contract],
+        clock: Callable[[], int],
+        *,
+        owner: str = "local",
+    ) -> None:
+        self.store = store
+        self.imports = imports
+        self.contracts = contracts
+        self.clock = clock
+        self.owner = owner
+        self.wake = asyncio.Event()
+
+    # in the background of a server
+
+    async def run_until(self, stopping: asyncio.Event) -> None:
+        """Takes up whatever waits, one import at a time, until asked to stop; then leaves it to the next one."""
+        while not stopping.is_set():
+            self.wake.clear()
+            worked = False
+            with suppress(Overloaded):
+                worked = await self.run_once(stopping)
+            if not worked:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(_first(self.wake.wait(), stopping.wait()), POLL_S)
+
+    async def run_once(self, stopping: asyncio.Event | None = None) -> bool:
+        """One import or check that is due. False when there was none."""
+        for due in await self.imports.find_due():
+            job = await self.imports.claim(due, self.owner)
+            if job is not None:
+                await self._work_on(job, stopping or asyncio.Event())
+                return True
+        return False
+
+    async def _work_on(self, job: ImportJob, stopping: asyncio.Event) -> None:
+        try:
+            async with self.open(job) as reading:
+                if job.state is ImportState.CHECKING:
+                    await self._check(job, reading)
+                else:
+                    await self.run(job, reading, stopping=stopping)
+        except Unusable as error:
+            await self.imports.leave(_replace(job, state=ImportState.FAILED, message=str(error)))
+        except (Overloaded, Collided) as error:
+            await self.imports.leave(_replace(job, message=str(error)), pause_s=PAUSE_S)
+
+    @asynccontextmanager
+    async def open(self, job: ImportJob) -> AsyncIterator[Reading]:
+        """The import's file, written out of the ledger into a temporary one, open. Raises Unusable."""
+        suffix = Path(job.name).suffix[:10]
+        with tempfile.NamedTemporaryFile(prefix="ordermill-import-", suffix=suffix) as file:
+            number = 0
+            while (part := await self.imports.find_part(job, number)) is not None:
+                await asyncio.to_thread(file.write, part)
+                number += 1
+            await asyncio.to_thread(file.flush)
+            plan = _plan.decode(job.plan)
+            reading = await asyncio.to_thread(Reading, Path(file.name), plan, self.contracts, name=job.name)
+            with reading:
+                yield reading
+
+    async def _check(self, job: ImportJob, reading: Reading) -> None:
+        report: Report | None = None
+        renewed = self.clock()
+        async for running in self.check(job, reading):
+            report = running.report
+            if self.clock() - renewed > RENEW_EVERY_S * 1_000_000:
+                renewed = self.clock()
+                if not await self.imports.renew(job, int(running.done * 1000)):
+                    return
+        done = _replace(job, state=ImportState.READY, permille=1000, report=_encode(report).decode())
+        await self.imports.leave(done)
+
+    # one file
+
+    async def check(self, job: ImportJob, reading: Reading) -> AsyncIterator[Running]:
+        """Reads everything, writes nothing. The last Running holds the whole report."""
+        tally = Tally(origin_of(reading.understood), given(reading))
+        pieces = reading.pieces(self.clock())
+        while True:
+            chunk = await asyncio.to_thread(_take, pieces, reading, -(1 << 60))
+            if not chunk.pieces:
+                break
+            submission = self.submission(job, reading, chunk)
+            settled = await self.store.check(job.sender, submission)
+            for piece, item in zip(chunk.pieces, settled.items, strict=True):
+                tally.add(piece, item.problems)
+            yield Running(job, None, reading.progress(), tally.report)
+        yield Running(job, None, 1.0, tally.report)
+
+    async def run(
+        self,
+        job: ImportJob,
+        reading: Reading,
+        *,
+        stopping: asyncio.Event,
+        progress: Progress | None = None,
+    ) -> ImportJob:
+        """Takes the file in from where its batch stands. Ends completed, stopped, cancelled or (no orders) failed.
+
+        The job must be claimed. Whatever is raised, everything told of up to then is in the ledger.
+        """
+        walk = _Walk(self, job, reading, progress)
+        return await walk.go(stopping)
+
+    def submission(self, job: ImportJob, reading: Reading, chunk: Chunk) -> Submission:
+        return Submission(
+            dialect=reading.understood.contract,
+            drafts=tuple(piece.draft for piece in chunk.pieces),
+            source=reading.plan.source,
+            announce=not reading.plan.historical,
+            origin="import",
+            parent_batch_id=job.parent_batch_id,
+        )
+
+
+class _Walk:
+    """One run of one import: two chunks are read ahead, so that making orders and writing them down overlap."""
+
+    def __init__(self, importer: Importer, job: ImportJob, reading: Reading, progress: Progress | None) -> None:
+        self.importer = importer
+        self.imports = importer.imports
+        self.job = job
+        self.reading = reading
+        self.progress = progress
+        self.tally = Tally(origin_of(reading.understood), given(reading))
+        self.batch: Batch | None = None
+        self.failed = 0  # in this run
+        self.done = job.permille / 1000
+        self.renewed = importer.clock()
+
+    async def go(self, stopping: asyncio.Event) -> ImportJob:
+        batch = self.batch = await self._find_batch()
+        if batch is not None and batch.status.final:
+            return await self._end()
+        plan = self.reading.plan
+        pieces = self.reading.pieces(self.importer.clock(), skip=batch.counts.received if batch else 0)
+        chunk = await self._take(pieces, Chunk([]))
+        if not chunk.pieces:
+            what = f"{self.reading.name} holds no orders" if batch is None else "the file is shorter than what is in of it"
+            return await self._leave(ImportState.FAILED, what)
+        if batch is None:
+            await self._open_batch()
+        following = await self._take(pieces, chunk)
+        while chunk.pieces:
+            last = not following.pieces and not chunk.cut
+            ahead = asyncio.ensure_future(self._take(pieces, chunk, following))
+            try:
+                if not await self._write(chunk, last=last):
+                    return await self._end()
+            finally:
+                after = await ahead
+            if chunk.cut or (not last and self.failed > _failures_max(plan)):
+                return await self._leave(ImportState.STOPPED, _cut_message(plan))
+            if stopping.is_set() and not last:
+                return await self._leave(ImportState.STOPPED, "stopped")
+            if not last and not await self._renew():
+                return await self._given_up()
+            chunk, following = following, after
+        return await self._end()
+
+    async def _take(self, pieces: Iterator[Piece], *before: Chunk) -> Chunk:
+        """The chunk behind those that were taken and are not written yet."""
+        if before[-1].cut or (before[-1].pieces == [] and len(before) > 1):
+            return Chunk([])
+        failed = self.failed + sum(map(_failed, before))
+        return await asyncio.to_thread(_take, pieces, self.reading, failed)
+
+    async def _find_batch(self) -> Batch | None:
+        if self.job.batch_id is None:
+            return None
+        return await self.importer.store.find_batch(self.job.sender, self.job.batch_id)
+
+    async def _open_batch(self) -> None:
+        empty = self.importer.submission(self.job, self.reading, Chunk([]))
+        empty = msgspec.structs.replace(empty, size_bytes=self.reading.sniffed.size_bytes)
+        self.job = _replace(self.job, batch_id=await self.imports.open_batch(self.job, empty))
+        self.batch = await self._find_batch()
+
+    async def _write(self, chunk: Chunk, *, last: bool) -> bool:
+        """False: the batch takes no more (it was cancelled)."""
+        batch = self.batch
+        assert batch is not None
+        submission = self.importer.submission(self.job, self.reading, chunk)
+        into = (batch.id, batch.counts.received)
+        try:
+            settled = await self.importer.store.settle(self.job.sender, submission, None, into=into, last=last)
+        except Conflict:
+            self.batch = await self.importer.store.find_batch(self.job.sender, batch.id)
+            return False
+        self.batch = settled.batch
+        self.done = chunk.done
+        failed = self.tally.report.failed
+        for piece, item in zip(chunk.pieces, settled.items, strict=True):
+            self.tally.add(piece, item.problems)
+        self.failed += self.tally.report.failed - failed
+        if self.progress is not None:
+            self.progress(Running(self.job, self.batch, self.done, self.tally.report))
+        return True
+
+    async def _renew(self) -> bool:
+        now = self.importer.clock()
+        if now - self.renewed < RENEW_EVERY_S * 1_000_000:
+            return True
+        self.renewed = now
+        return await self.imports.renew(self.job, int(self.done * 1000))
+
+    async def _given_up(self) -> ImportJob:
+        """Somebody stopped it, or it is somebody else's."""
+        found = await self.imports.get(self.job.sender, self.job.id)
+        if found.owner == self.job.owner and found.attempt == self.job.attempt and found.state is ImportState.STOPPED:
+            return await self._leave(ImportState.STOPPED, "stopped")
+        return found
+
+    async def _end(self) -> ImportJob:
+        """As the batch says."""
+        batch = self.batch
+        cancelled = batch is not None and batch.status.value == "cancelled"
+        state = ImportState.CANCELLED if cancelled else ImportState.COMPLETED
+        ended = await self._leave(state, "the batch was cancelled" if cancelled else "")
+        await self.imports.drop_parts(self.job)
+        return ended
+
+    async def _leave(self, state: ImportState, message: str) -> ImportJob:
+        permille = 1000 if state is ImportState.COMPLETED else int(self.done * 1000)
+        self.job = _replace(
+            self.job,
+            state=state,
+            message=message,
+            permille=permille,
+            understood=_encode(summary(self.reading.understood)).decode(),
+            report=_encode(self.tally.report).decode(),
+        )
+        await self.imports.leave(self.job)
+        return self.job
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of how a file was understood: enough to tell it, and to write its errors file."""
+
+    contract: str
+    why: str
+    told: str
+    preset: str
+    sheet: str
+    form: str
+    guesses: tuple[str, ...]
+    columns: tuple[Any, ...]
+    samples: tuple[tuple[str, ...], ...]
+    delimiter: str
+
+
+def summary(found: Understood) -> Summary:
+    return Summary(
+        contract=found.contract,
+        why=found.why,
+        told=found.sniffed.told(),
+        preset=found.preset,
+        sheet=found.sheet,
+        form=found.form,
+        guesses=found.guesses,
+        columns=tuple({"name": c.name, "field": c.path, "how": c.how} for c in found.columns),
+        samples=found.samples,
+        delimiter=found.sniffed.delimiter,
+    )
+
+
+def origin_of(found: Understood) -> Origin:
+    return Origin(
+        header=tuple(found.header),
+        paths={column.path: column.name for column in found.columns if column.path},
+        delimiter=found.sniffed.delimiter or ",",
+        contract=found.contract,
+    )
+
+
+class _Kept(msgspec.Struct):
+    contract: str = ""
+    delimiter: str = ""
+    columns: list[dict[str, str]] = []
+
+
+def origin_kept(job: ImportJob) -> Origin:
+    """The same from what is kept with the import."""
+    kept = msgspec.json.decode(job.understood, type=_Kept)
+    return Origin(
+        header=tuple(column["name"] for column in kept.columns),
+        paths={column["field"]: column["name"] for column in kept.columns if column["field"]},
+        delimiter=kept.delimiter or ",",
+        contract=kept.contract,
+    )
+
+
+def given(reading: Reading) -> set[str]:
+    """The fields that the file says something about."""
+    found = reading.understood
+    return {column.path for column in found.columns if column.path} | set(reading.plan.constants)
+
+
+def _take(pieces: Iterator[Piece], reading: Reading, failed: int) -> Chunk:
+    """The next orders; cut behind the one whose failing is one too many."""
+    taken = list(islice(pieces, CHUNK))
+    left = _failures_max(reading.plan) - failed
+    done = reading.progress()
+    for index, piece in enumerate(taken):
+        if piece.draft.order is None:
+            left -= 1
+            if left < 0:
+                return Chunk(taken[: index + 1], cut=True, done=done)
+    return Chunk(taken, done=done)
+
+
+def _failures_max(plan: Plan) -> int:
+    if plan.stop_after is not None:
+        return plan.stop_after
+    return 0 if plan.on_error == "stop" else 1 << 60
+
+
+def _failed(chunk: Chunk) -> int:
+    return sum(piece.draft.order is None for piece in chunk.pieces)
+
+
+def _cut_message(plan: Plan) -> str:
+    return "stopped at the first order that failed" if plan.stop_after is None else f"stopped: more than {plan.stop_after} orders failed"
+
+
+def _replace(job: ImportJob, **changes: Any) -> ImportJob:
+    return msgspec.structs.replace(job, **changes)
+
+
+async def _first(*waits: Any) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
