@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from postgres_server import drop_database, fresh_database
+
 from ordermill.core.batch import Draft, Item, Problem, Sender, Settled, Submission
 from ordermill.core.order import Mode, NewOrder, OnExisting
 from ordermill.store import accounts, migrating
@@ -15,7 +17,6 @@ from ordermill.store.engine import Engine, Row
 from ordermill.store.ledger import Ledger
 from ordermill.store.postgres.engine import PostgresEngine
 from ordermill.store.sqlite.engine import SqliteEngine
-from postgres_server import drop_database, fresh_database
 
 START = 1_750_000_000_000_000  # June 2025, in microseconds
 SECOND = 1_000_000
@@ -63,10 +64,10 @@ def prepare(engine: Engine) -> None:
     connection.close()
 
 
-def reopened(engine: Engine) -> Engine:
+def reopened(engine: Engine, **options: int) -> Engine:
     """A second engine over the same database, as another process has it."""
     if isinstance(engine, PostgresEngine):
-        return PostgresEngine(engine.url)
+        return PostgresEngine(engine.url, **options)
     assert isinstance(engine, SqliteEngine)
     return SqliteEngine(engine.path)
 

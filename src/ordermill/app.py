@@ -10,29 +10,47 @@ import time
 from pathlib import Path
 from typing import IO
 
-from ordermill.config import Config
+import msgspec
+
+from ordermill.config import BadConfig, Config
 from ordermill.console.app import Console, Parts
 from ordermill.core.account import DEFAULT_ACCOUNT, ApiKey, Scope, take_apart
 from ordermill.core.batch import ErrorPolicy
+from ordermill.core.delivery import Kind, own_voice
+from ordermill.core.endpoints import Endpoints
 from ordermill.core.errors import Overloaded
+from ordermill.core.event import Voice
 from ordermill.core.limits import Limits
 from ordermill.core.mill import Mill
 from ordermill.core.order import Mode
+from ordermill.delivery.addressing import Guard
+from ordermill.delivery.composing import notify_voice
+from ordermill.delivery.meters import Meters
+from ordermill.delivery.pipeline import Pipeline, read_delays
 from ordermill.dialects.brevo import routes as brevo
 from ordermill.dialects.centra import routes as centra
 from ordermill.dialects.dialect import Dialect
 from ordermill.dialects.karrio import routes as karrio
+from ordermill.dialects.karrio import webhooks as karrio_webhooks
 from ordermill.store import accounts, migrating
 from ordermill.store.engine import Engine
 from ordermill.store.ledger import Ledger
 from ordermill.store.sqlite.engine import SqliteEngine
-from ordermill.web import documents, manage
+from ordermill.web import documents, manage, observe, webhooks
 from ordermill.web.app import Web
 from ordermill.web.auth import Authenticator
 from ordermill.web.health import Check, disk_check, livez, metrics, readyz
+from ordermill.web.http import Route
 from ordermill.web.limits import RateLimiter
+from ordermill.web.throttle import Addresses, FailedKeys
 
 DATABASE_FILE = "ordermill.db"
+VOICES: dict[str, Voice] = {
+    Kind.OWN: own_voice(),
+    Kind.NOTIFY: notify_voice(),
+    Kind.KARRIO: karrio_webhooks.voice(),
+}
+METERS = Meters(observe.REGISTRY)
 
 
 class Unavailable(Exception):
@@ -109,6 +127,20 @@ def lock_data(config: Config) -> IO[str] | None:
     return lock
 
 
+def note_address(config: Config, url: str) -> None:
+    """Leaves beside the lock where its holder answers, for commands that find the directory in use."""
+    if not config.database_url:
+        (Path(config.data) / "address").write_text(url.replace("//0.0.0.0:", "//127.0.0.1:") + "\n", encoding="utf-8")
+
+
+def running_at(config: Config) -> str | None:
+    """The address of the server that holds the data directory; to be asked only while the lock is held."""
+    try:
+        return (Path(config.data) / "address").read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
 def make_limits(config: Config) -> Limits:
     return Limits(
         orders=config.orders_max,
@@ -118,16 +150,45 @@ def make_limits(config: Config) -> Limits:
     )
 
 
-def make_dialects(mill: Mill, limits: Limits, config: Config) -> tuple[Dialect, ...]:
-    """The three contracts, each with its settings."""
+def make_pipeline(ledger: Ledger, config: Config) -> Pipeline:
+    """Who tells the outside. Raises BadConfig for a setting that cannot be used."""
+    broker = None
+    if config.nats_url:
+        from ordermill.delivery.broker_nats import NatsPost
+
+        broker = NatsPost(config.nats_url)
+    try:
+        return Pipeline(
+            ledger.outbox,
+            VOICES,
+            clock,
+            guard=Guard(config.webhook_allow, https_only=config.webhook_https_only, own_ports=frozenset({config.port})),
+            delays_s=read_delays(config.webhook_retries),
+            attempt_s=config.webhook_timeout_s,
+            meters=METERS,
+            show_secret=config.karrio_event_id,
+            retention_days=config.delivery_retention_days,
+            broker=broker,
+        )
+    except ValueError as error:
+        raise BadConfig(f"a webhook setting cannot be used: {error}") from error
+
+
+def make_dialects(
+    mill: Mill, limits: Limits, config: Config, endpoints: Endpoints | None = None
+) -> tuple[Dialect, ...]:
+    """The three contracts, each with its settings. Without `endpoints` Karrio's calls for webhooks are left out."""
     return (
         brevo.build(mill, limits, brevo.Settings(policy=ErrorPolicy(config.brevo_policy), active=config.brevo_active)),
-        karrio.build(
-            mill,
-            limits,
-            karrio.Settings(
-                limits=config.karrio_limits, codes=config.codes, all_or_nothing=config.karrio_all_or_nothing
+        _with_routes(
+            karrio.build(
+                mill,
+                limits,
+                karrio.Settings(
+                    limits=config.karrio_limits, codes=config.codes, all_or_nothing=config.karrio_all_or_nothing
+                ),
             ),
+            () if endpoints is None else karrio_webhooks.routes(endpoints),
         ),
         centra.build(
             mill,
@@ -144,6 +205,10 @@ def make_dialects(mill: Mill, limits: Limits, config: Config) -> tuple[Dialect, 
     )
 
 
+def _with_routes(dialect: Dialect, more: tuple[Route, ...]) -> Dialect:
+    return msgspec.structs.replace(dialect, routes=dialect.routes + more)
+
+
 class House:
     """Everything one process runs, made once: engine, ledger, mill, dialects and the web application."""
 
@@ -151,13 +216,20 @@ class House:
         self.config = config
         self.engine = engine
         self.stopping = asyncio.Event()
-        self.ledger = Ledger(engine, clock)
+        self.ledger = Ledger(engine, clock, VOICES)
+        self.pipeline = make_pipeline(self.ledger, config)
         self.limits = make_limits(config)
-        self.mill = Mill(self.ledger, self.limits)
+        self.mill = Mill(self.ledger, self.limits, self.pipeline.guard.check_url)
         self.authenticator = Authenticator(self.ledger)
-        self.dialects = make_dialects(self.mill, self.limits, config)
+        self.dialects = make_dialects(self.mill, self.limits, config, self.pipeline.endpoints)
         self.manage = manage.build(
-            self.mill, self.ledger, self.dialects, self.limits, self.authenticator, config
+            self.mill,
+            self.ledger,
+            self.dialects,
+            self.limits,
+            self.authenticator,
+            config,
+            webhooks.calls(self.pipeline.endpoints, self.ledger.outbox.notify_secret),
         )
         self.web = Web(
             (*self.dialects, self.manage),
@@ -172,6 +244,8 @@ class House:
                 **documents.paths(self.manage, self.limits, config),
             },
             access_log=config.access_log,
+            failed_keys=FailedKeys(config.failed_keys_max),
+            addresses=Addresses(config.trusted_proxies),
         )
         self.console = Console(
             Parts(
@@ -182,6 +256,7 @@ class House:
                 dialects=self.dialects,
                 faces=(*self.dialects, self.manage),
                 plain=self.web.plain,
+                endpoints=self.pipeline.endpoints,
                 clock=clock,
                 started_at=clock(),
             )

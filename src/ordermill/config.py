@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 
 PREFIX = "ORDERMILL_"
-SECRETS = frozenset({"bootstrap_key", "database_url"})
+SECRETS = frozenset({"bootstrap_key", "database_url", "nats_url"})
 
 
 def _setting(sentence: str) -> msgspec.Meta:
@@ -56,13 +56,27 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     centra_create_allowed: Annotated[bool, _setting("whether Centra orders may be created at all")] = True
 
     rate_limit: Annotated[int, _setting("requests a minute for a key that has no limit of its own; 0 for none")] = 0
+    failed_keys_max: Annotated[
+        int, _setting("unknown keys a minute from one address, before it is told to wait; 0 for any number")
+    ] = 100
     orders_max: Annotated[int, _setting("orders in one request, Karrio, Centra and our own API")] = 10_000
     body_bytes_max: Annotated[int, _setting("bytes in one request, likewise, after decompression")] = 16_777_216
     buffered_bytes_max: Annotated[int, _setting("bytes of request bodies held at once, over all requests")] = 67_108_864
     request_deadline_s: Annotated[float, _setting("seconds a client has to send a whole request")] = 30.0
     raw_retention_days: Annotated[int, _setting("days an order can be shown as it was sent; 0 for ever")] = 30
+    backup_every_hours: Annotated[int, _setting("hours between backups of the SQLite ledger; 0 for none")] = 0
+    backup_keep: Annotated[int, _setting("how many of the backups made on schedule are kept")] = 7
     delivery_retention_days: Annotated[int, _setting("days the log of deliveries is kept")] = 30
     webhook_allow: Annotated[str, _setting("CIDRs and hosts that events may go to although they are private")] = ""
+    webhook_https_only: Annotated[bool, _setting("whether events go to https:// addresses only")] = False
+    webhook_retries: Annotated[
+        str, _setting("wait before each attempt to deliver an event; as many attempts as waits")
+    ] = "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h"
+    webhook_timeout_s: Annotated[float, _setting("seconds one attempt to deliver an event may take")] = 15.0
+    karrio_event_id: Annotated[
+        bool, _setting("whether Karrio webhooks carry X-Event-Id, which is their secret in clear")
+    ] = False
+    nats_url: Annotated[str, _setting("nats://… of a JetStream server that endpoints nats:<subject> publish to")] = ""
 
 
 class BadConfig(Exception):

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import uvloop
 
 from ordermill import __version__
-from ordermill.app import House, Unavailable, lock_data, make_engine, prepare
+from ordermill.app import House, Unavailable, lock_data, make_engine, note_address, prepare
 from ordermill.config import Config
 from ordermill.core.order import Mode
 from ordermill.web import observe
@@ -81,12 +81,15 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
         if not server.ready.is_set():
             return 3  # uvicorn has said why
         url = f"http://{config.host}:{listening.getsockname()[1]}"
+        note_address(config, url)
         where = "PostgreSQL" if config.database_url else f"{config.data} (SQLite)"
         print(f"Ordermill {__version__}   data {where}   {url}", flush=True)
         if meanwhile is None:
             token = await house.console.store.make_link(1, Mode.LIVE)
             print(f"Console   {house.console.link_to_sign_in(url, token)}   (one-time link)", flush=True)
         watch = asyncio.create_task(_watch(server, house))
+        if config.background:
+            house.pipeline.start()
         if meanwhile is not None:
             await meanwhile(house, url)
             server.ask_to_stop()
@@ -96,6 +99,7 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
     finally:
         ready.cancel()
         upkeep.cancel()
+        await house.pipeline.stop()
         await house.authenticator.write_down()
         house.close()
 
@@ -105,6 +109,7 @@ async def _watch(server: Server, house: House) -> None:
     await server.asked_to_stop.wait()
     house.web.draining = True
     house.stopping.set()
+    await house.pipeline.stop()
 
 
 async def _upkeep(house: House) -> None:

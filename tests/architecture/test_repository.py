@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,13 @@ def test_every_direct_dependency_is_explained() -> None:
     names = re.findall(r'^\s+"([a-z0-9-]+)', listed, re.MULTILINE)
     assert 0 < len(names) <= 15
     assert [name for name in names if f"| {name} |" not in reasons] == []
+
+
+def test_the_list_of_modules_is_up_to_date() -> None:
+    done = subprocess.run([sys.executable, ROOT / "tools" / "modules.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr + "python tools/modules.py writes it"
+
+
+def test_the_architecture_page_is_short_enough_to_be_read() -> None:
+    lines = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150

@@ -16,7 +16,7 @@ from ordermill.core.errors import Invalid, TooMany, Unreadable
 from ordermill.core.limits import Limits
 from ordermill.core.order import Mode, OnExisting, Order
 from ordermill.core.query import OrderSort
-from ordermill.dialects.centra import lenient
+from ordermill.dialects.centra import lenient, wire
 from ordermill.dialects.centra.content import read_content, write_order_request
 from ordermill.dialects.centra.inbound import (
     facts_of,
@@ -30,7 +30,7 @@ from ordermill.dialects.centra.inbound import (
 from ordermill.dialects.centra.outbound import was_prepared, write_content
 from ordermill.dialects.centra.queries import read_order_query
 from ordermill.dialects.centra.settings import DEFAULT_RULES, Settings, rules_of
-from ordermill.dialects.reading import content_hash
+from ordermill.dialects.reading import hash_of
 
 NOW = 1_795_167_000_000_000  # 2026-11-20T09:30:00Z
 STOCKHOLM = rules_of(Settings(timezone="Europe/Stockholm"), Limits())
@@ -78,13 +78,13 @@ def test_an_order_is_read() -> None:
     assert new.warnings == ("unverified",)
 
 
-def test_the_hash_is_the_one_of_the_core_and_heeds_no_layout() -> None:
+def test_the_hash_is_that_of_the_canonical_json_and_heeds_no_layout() -> None:
     plain = json.dumps(order(), separators=(",", ":")).encode()
     wide = json.dumps(dict(reversed(order().items())), indent=3).encode()
     facts = read_clean(plain, DEFAULT_RULES)
     assert facts is not None
     hashes = {found.order.content_hash for found in map(draft, (plain, wide)) if found.order}
-    assert hashes == {content_hash(facts.order)}
+    assert hashes == {hash_of(wire.ENCODER.encode(facts.order))}
 
 
 def test_the_grand_total_is_exact() -> None:

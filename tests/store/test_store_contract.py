@@ -195,7 +195,15 @@ async def test_the_accounting_of_a_batch_adds_up_and_is_read_back_as_answered(le
     who = sender()
     await put(ledger, who, order("old", at=5), order("same"))
     settled = await put(
-        ledger, who, order("new"), order("old", at=6), order("old", at=1), order("same"), bad("4"), source="shop", size_bytes=77
+        ledger,
+        who,
+        order("new"),
+        order("old", at=6),
+        order("old", at=1),
+        order("same"),
+        bad("4"),
+        source="shop",
+        size_bytes=77,
     )
     batch = settled.batch
     assert batch is not None
@@ -214,7 +222,9 @@ async def test_the_accounting_of_a_batch_adds_up_and_is_read_back_as_answered(le
         ((), BatchStatus.COMPLETED),
     ],
 )
-async def test_a_batch_is_final_when_it_is_answered(ledger: Ledger, drafts: tuple[Draft, ...], status: BatchStatus) -> None:
+async def test_a_batch_is_final_when_it_is_answered(
+    ledger: Ledger, drafts: tuple[Draft, ...], status: BatchStatus
+) -> None:
     settled = await put(ledger, sender(), *drafts)
     assert settled.batch is not None
     assert (settled.batch.status, settled.batch.finished_at) == (status, START)
@@ -372,7 +382,14 @@ async def test_a_single_that_is_rejected_leaves_no_trace(ledger: Ledger, engine:
     item = await put_one(ledger, who, order("A", on_existing=OnExisting.REFUSE, at=3))
     assert item.outcome is OutcomeKind.FAILED
     assert len(await ledger.find_revisions(who, (await current(ledger, who)).id)) == 1
-    assert tallied(engine, who) == {"batches": 0, "received": 1, "created": 1, "updated": 0, "unchanged": 0, "failed": 0}
+    assert tallied(engine, who) == {
+        "batches": 0,
+        "received": 1,
+        "created": 1,
+        "updated": 0,
+        "unchanged": 0,
+        "failed": 0,
+    }
 
 
 def tallied(engine: Engine, who: Sender) -> dict[str, int]:
@@ -383,9 +400,7 @@ def tallied(engine: Engine, who: Sender) -> dict[str, int]:
     return dict(zip(names, map(int, row), strict=True))
 
 
-async def test_the_tally_is_the_sum_of_all_batches_and_singles(
-    ledger: Ledger, engine: Engine, clock: Clock
-) -> None:
+async def test_the_tally_is_the_sum_of_all_batches_and_singles(ledger: Ledger, engine: Engine, clock: Clock) -> None:
     who = sender()
     await put(ledger, who, order("A", at=5), order("B"), bad("2"))
     clock.advance(3600)
@@ -686,7 +701,9 @@ async def test_two_accounts_may_use_the_same_item_positions_and_batches_stay_apa
 # ending
 
 
-async def test_what_waits_when_the_ledger_is_closed_is_done_and_nothing_is_taken_after(engine: Engine, clock: Clock) -> None:
+async def test_what_waits_when_the_ledger_is_closed_is_done_and_nothing_is_taken_after(
+    engine: Engine, clock: Clock
+) -> None:
     ledger = Ledger(engine, clock)
     who = sender()
     jobs = [Job(sender=who, submission=submission(order(f"Q{n}"), single=n % 2 == 0)) for n in range(50)]

@@ -38,7 +38,14 @@ async def shop(ledger: Ledger, clock: Clock) -> Sender:
         {"reference": "b", "at": 30, "placed_at": START + 1, "status": "paid", "source": "se"},
         {"reference": "c", "at": 20, "placed_at": START + 1, "status": "open", "source": "no", "request_id": "r1"},
         {"reference": "d", "at": 5, "placed_at": START + 2, "status": "sent", "dialect": "karrio"},
-        {"reference": "e", "at": 40, "placed_at": START + 9, "status": "open", "dialect": "karrio", "identifiers": email[1:]},
+        {
+            "reference": "e",
+            "at": 40,
+            "placed_at": START + 9,
+            "status": "open",
+            "dialect": "karrio",
+            "identifiers": email[1:],
+        },
         {"reference": "f", "at": 1, "placed_at": START, "status": "lost", "request_id": "r1"},
     ]
     for given in facts:

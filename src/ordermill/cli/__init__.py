@@ -15,10 +15,17 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("serving", "serve", "Run the server in the foreground."),
     "demo": ("demo", "demo", "Start the server and push the documented examples through it."),
     "login-link": ("login", "login_link", "Print a one-time link that signs in to the console."),
+    "import": ("importing", "import_", "Import orders from CSV, XLSX, ODS, NDJSON or JSON files."),
+    "map": ("importing", "map_", "Show how a file's columns are understood."),
+    "push": ("pushing", "push", "Push a file to any server that speaks one of the contracts."),
+    "convert": ("convert", "convert", "Convert orders from one contract's form to another's."),
+    "batches": ("batches", "batches", "List, show, watch, retry and cancel batches; get their failed orders."),
+    "orders": ("orders", "orders", "List, show, export and erase orders."),
     "keys": ("keys", "keys", "Create, list, rotate and revoke API keys."),
     "accounts": ("keys", "accounts", "Create and list accounts."),
     "migrate": ("schema", "migrate", "Bring the database's schema up to date, or show what would be done."),
     "config": ("settings", "config", "Show and check the settings."),
+    "completion": ("completion", "completion", "Print what completes commands in your shell."),
     "version": ("settings", "version", "Show the version."),
 }
 

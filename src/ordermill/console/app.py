@@ -22,9 +22,15 @@ from ordermill.console import (
     charts,
     formats,
     pages_batches,
+    pages_keys,
     pages_login,
     pages_orders,
     pages_overview,
+    pages_playground,
+    pages_reference,
+    pages_requests,
+    pages_system,
+    pages_webhooks,
 )
 from ordermill.console.formats import FILTERS, server_zone
 from ordermill.console.inside import Inside
@@ -32,6 +38,7 @@ from ordermill.console.requests_log import RequestsLog
 from ordermill.console.static_files import PREFIX as STATIC
 from ordermill.console.static_files import StaticFiles
 from ordermill.console.visit import Page, Visit
+from ordermill.core.endpoints import Endpoints
 from ordermill.core.errors import Conflict, Forbidden, NotFound, Overloaded, Refusal, TooLarge, Unauthorized
 from ordermill.core.mill import Mill
 from ordermill.core.watching import Session
@@ -60,7 +67,18 @@ SEALS = {
 STATUSES: dict[type[Refusal], int] = {
     Unauthorized: 401, Forbidden: 403, NotFound: 404, Conflict: 409, TooLarge: 413, Overloaded: 503,
 }  # fmt: skip
-MODULES = (pages_login, pages_overview, pages_batches, pages_orders)
+MODULES = (
+    pages_webhooks,
+    pages_login,
+    pages_overview,
+    pages_batches,
+    pages_orders,
+    pages_requests,
+    pages_keys,
+    pages_playground,
+    pages_reference,
+    pages_system,
+)
 
 NAVIGATION = (
     ("overview", "/", "Overview", "h"),
@@ -89,6 +107,7 @@ class Parts(msgspec.Struct, kw_only=True):
     dialects: Sequence[Dialect]
     faces: Sequence[Face]
     plain: Mapping[str, Any]
+    endpoints: Endpoints
     clock: Callable[[], int]
     started_at: int
 
@@ -113,6 +132,7 @@ class Console:
         self.trusted = [ipaddress.ip_network(text.strip(), strict=False)
                         for text in parts.config.trusted_proxies.split(",") if text.strip()]  # fmt: skip
         self.templates = _templates()
+        self.documents: dict[str, Any] = {}
         self.tries: dict[str, list[float]] = {}
         self.routes = [route for module in MODULES for page in module.PAGES for route in self._routes(page)]
 

@@ -74,11 +74,18 @@ class Inside:
         return reply
 
     async def ask(
-        self, session: Session, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
+        self,
+        session: Session,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        mode: Mode | None = None,
     ) -> Any:
         """A call of our own API: its answer as plain values. Raises the Refusal that the answer tells of."""
         sent = b"" if body is None else msgspec.json.encode(body)
-        reply = await self.call(session, method, OURS + path, sent, query=query)
+        reply = await self.call(session, method, OURS + path, sent, query=query, mode=mode)
         if reply.status >= 400:
             raise _refusal(reply)
         return msgspec.json.decode(reply.body) if reply.body else None

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from ordermill.console import listing
 from ordermill.console.listing import PAGE, Column
 from ordermill.console.masking import pretty
+from ordermill.console.pages_webhooks import of_order
 from ordermill.console.visit import Page, Visit, iso
 from ordermill.core import ids
 from ordermill.core.errors import Invalid, NotFound, Refusal
@@ -171,7 +172,7 @@ async def order(visit: Visit) -> Response:
         face=_face(visit, content, tab) if tab in visit.console.dialects and content is not None else None,
         facts=[] if content is None else facts(content),
         lines=[] if content is None else [line_sum(line) for line in content.lines],
-        events=await _events(visit, number) if tab == "events" else None,
+        events=await of_order(visit, number) if tab == "events" else None,
         running=False,
     )
 
@@ -235,11 +236,6 @@ def line_sum(line: Line) -> tuple[Line, str | None]:
     if line.unit_price is None:
         return line, None
     return line, format(line.unit_price * line.quantity, "f")
-
-
-async def _events(visit: Visit, number: int) -> Any:
-    """The events of an order and what became of them; None where this server announces nothing."""
-    return None
 
 
 PAGES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -12,17 +13,21 @@ from starlette.responses import Response
 from ordermill import examples
 from ordermill.console import formats
 from ordermill.console.charts import Column
+from ordermill.console.pages_webhooks import overall
 from ordermill.console.requests_log import percentile
 from ordermill.console.visit import Page, Visit
 from ordermill.core.account import Scope
 from ordermill.core.batch import Batch
+from ordermill.core.delivery import EndpointState
 from ordermill.core.figures import TallyQuery
 from ordermill.core.query import BatchQuery, Cause
 from ordermill.core.watching import Sums
+from ordermill.store.sqlite.engine import SqliteEngine
 
 HOUR = formats.HOUR
 RANGES = {"24h": ("24 h", 24, 1), "7d": ("7 d", 168, 6), "30d": ("30 d", 720, 24)}  # word, hours, hours in a bar
 RECENT = 8
+DISK_LOW = 1024 * 1024 * 1024
 LOOKED_AT = 20  # batches with failures that the attention strip follows up
 EXAMPLES = (
     ("POST", "/v3/orders/status/batch", "brevo_batch"),
@@ -83,8 +88,8 @@ async def overview(visit: Visit) -> Response:
         step=step,
         today=formats.long_day(visit.now, visit.zone),
         compared=await _compared(visit, total, first, behind),
-        warnings=[],
-        hooks=None,
+        warnings=await _warnings(visit),
+        hooks=await overall(visit),
         curls=curls(visit) if empty else [],
     )
 
@@ -192,6 +197,20 @@ async def find_attention(visit: Visit) -> Attention:
         batches=tuple(batch for _, batch in sorted(waiting, key=lambda pair: -pair[0])),
         causes=tuple(sorted(causes.values(), key=lambda cause: -cause.count)),
     )
+
+
+async def _warnings(visit: Visit) -> list[tuple[str, str, str]]:
+    """(sentence, path, word of the link) of what is wrong besides orders."""
+    told = []
+    for endpoint in await visit.console.parts.endpoints.find_all(visit.sender):
+        if endpoint.state is EndpointState.DISABLED:
+            name = endpoint.description or endpoint.url
+            told.append((f"{formats.shorten(name, 60)} is told of nothing: it is disabled.", f"/webhooks/{endpoint.id}",
+                         "See why"))  # fmt: skip
+    engine = visit.console.ledger.engine
+    if isinstance(engine, SqliteEngine) and shutil.disk_usage(engine.path.parent).free < DISK_LOW:
+        told.append(("The disk under the ledger is nearly full; soon no order can be taken.", "/system", "System"))
+    return told
 
 
 async def push_examples(visit: Visit) -> Response:

@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from ordermill.console import formats
 from ordermill.console.inside import sender_of
 from ordermill.core.batch import Sender
+from ordermill.core.delivery import EndpointState
 from ordermill.core.errors import Refusal
 from ordermill.core.order import Mode
 from ordermill.core.watching import Backlog, Session
@@ -132,7 +133,7 @@ class Visit:
         context = {"visit": self, "console": self.console, **context}
         if not self.live:
             context["backlog"] = await self._backlog()
-            context["failing"] = 0
+            context["failing"] = await self._failing()
         context["layout"] = "live.html" if self.live else "frame.html"
         text = self.console.templates.get_template(template).render(context)
         response = Response(text, status, media_type="text/html; charset=utf-8")
@@ -146,6 +147,14 @@ class Visit:
             return await self.console.store.find_backlog(self.sender) if self.token else None
         except Refusal:
             return None
+
+    async def _failing(self) -> int:
+        """Endpoints that are failing or disabled, for the navigation."""
+        try:
+            found = await self.console.parts.endpoints.find_all(self.sender) if self.token else ()
+        except Refusal:
+            return 0
+        return sum(entry.failing_since is not None or entry.state is EndpointState.DISABLED for entry in found)
 
     def go(self, path: str, say: str = "", kind: str = "good") -> Response:
         """After an action: to a page, with a sentence on what was done."""

@@ -10,7 +10,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ordermill.core.event import OPERATIONAL, WORD, Draught, Event, EventType, Subject, Voice
+from ordermill.core.event import (
+    OPERATIONAL,
+    WORD,
+    Draught,
+    Event,
+    EventType,
+    Subject,
+    Voice,
+    spell_message,
+)
 from ordermill.core.order import Mode
 
 # Seconds before each attempt, counted from the one before. Standard Webhooks' own example: ten attempts in 75 h 35 m.
@@ -147,8 +156,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     event_at: int
 
     @property
-    def word(self) -> str:
-        return self.state.word
+    def message_id(self) -> str:
+        return spell_message(self.event_id, self.account_id, self.event_at)
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ordermill.core.batch import Batch, ErrorPolicy, Item, OutcomeKind, Sender, Settled, Submission
+from ordermill.core.endpoints import CheckUrl
 from ordermill.core.errors import Duplicate, Invalid, NotFound
 from ordermill.core.limits import Limits
 from ordermill.core.memo import Memo
@@ -16,9 +17,10 @@ from ordermill.core.store import Store
 class Mill:
     """The rules for whole requests, above the store that settles them."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, store: Store, limits: Limits, check_url: CheckUrl | None = None) -> None:
         self.store = store
         self.limits = limits
+        self.check_url = check_url
 
     async def submit(self, sender: Sender, submission: Submission, memo: Memo | None = None) -> Settled:
         """Takes a submission in: decided, recorded and durable when this returns.
@@ -27,6 +29,8 @@ class Mill:
         A single whose order the ledger rejects (its key is taken) raises Duplicate or Invalid the same way.
         """
         _refuse_bad(submission)
+        if submission.notify_url is not None and self.check_url is not None:
+            await self.check_url(submission.notify_url, field="notifyUrl")
         return await self.store.settle(sender, submission, memo)
 
     async def check_only(self, sender: Sender, submission: Submission) -> Settled:

@@ -6,6 +6,17 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ordermill.core.batch import Batch, Item, Sender, Settled, Submission
+from ordermill.core.delivery import (
+    Attempt,
+    Delivery,
+    DeliveryQuery,
+    DeliveryState,
+    Endpoint,
+    EndpointStats,
+    EventQuery,
+    NewEndpoint,
+)
+from ordermill.core.event import Event
 from ordermill.core.memo import Answer, Memo, Remembered
 from ordermill.core.order import NewOrder, Order, OrderKey, Revision
 from ordermill.core.query import BatchQuery, Cause, ItemQuery, OrderQuery, Page
@@ -60,6 +71,52 @@ class QueryStore(Protocol):
     async def find_items(self, sender: Sender, query: ItemQuery) -> Page[Item]: ...
 
     async def find_causes(self, sender: Sender, batch_id: int) -> tuple[Cause, ...]: ...
+
+
+class DeliveryStore(Protocol):
+    """Who is told of what, and what came of it. Nothing of another account or mode is ever found or changed."""
+
+    async def create_endpoint(self, sender: Sender, new: NewEndpoint) -> Endpoint:
+        """Raises Conflict when there are too many."""
+        ...
+
+    async def change_endpoint(self, sender: Sender, endpoint_id: int, make: Callable[[Endpoint], Endpoint]) -> Endpoint:
+        """The endpoint as `make` (pure; may raise a Refusal) has it. Raises NotFound."""
+        ...
+
+    async def rotate_secret(self, sender: Sender, endpoint_id: int) -> Endpoint: ...
+
+    async def find_endpoint(self, sender: Sender, endpoint_id: int) -> Endpoint | None: ...
+
+    async def find_endpoints(self, sender: Sender) -> tuple[Endpoint, ...]: ...
+
+    async def find_stats(self, sender: Sender, endpoint_id: int) -> EndpointStats: ...
+
+    async def ping(self, sender: Sender, endpoint_id: int) -> int:
+        """Writes a ping for one endpoint. The id of its delivery, which the loops leave to the caller for a minute."""
+        ...
+
+    async def find_deliveries(self, sender: Sender, query: DeliveryQuery) -> Page[Delivery]: ...
+
+    async def find_delivery(self, sender: Sender, delivery_id: int) -> Delivery | None: ...
+
+    async def find_attempts(self, sender: Sender, delivery_id: int) -> tuple[Attempt, ...]: ...
+
+    async def find_events(self, sender: Sender, query: EventQuery) -> Page[Event]: ...
+
+    async def find_event(self, sender: Sender, event_id: int) -> Event | None: ...
+
+    async def find_notification(self, sender: Sender, batch_id: int) -> DeliveryState | None:
+        """What became of the call that a batch's notifyUrl is owed; None when none is."""
+        ...
+
+    async def resend(self, sender: Sender, delivery_id: int) -> Delivery:
+        """Raises NotFound; Conflict while an attempt is under way, or when the endpoint was deleted."""
+        ...
+
+    async def replay(self, sender: Sender, query: DeliveryQuery) -> int: ...
+
+    async def recover(self, sender: Sender, endpoint_id: int, since: int) -> int: ...
 
 
 class Store(IntakeStore, QueryStore, Protocol):

@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from hashlib import blake2b
+from struct import Struct
 from typing import Any
 
 import msgspec
@@ -26,8 +28,8 @@ _INT_MAX = 2**63 - 1
 # What a typed decoder can raise for bytes from outside: its own errors, text that is not UTF-8, nesting too deep.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
-# deterministic: members of a mapping may come in any order and still say the same
-_encoder = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+_digest = partial(blake2b, digest_size=8)
+_signed = Struct(">q").unpack
 
 
 def check_text(body: bytes) -> None:
@@ -182,6 +184,10 @@ def plain_decimal(text: str, digits_max: int = 15) -> str | None:
     return format(number, "f")
 
 
-def content_hash(content: Any) -> int:
-    """A signed 64-bit number over a value's canonical JSON. Collisions would need a 2^32 birthday on ONE order key."""
-    return int.from_bytes(blake2b(_encoder.encode(content), digest_size=8).digest(), "big", signed=True)
+def hash_of(said: bytes) -> int:
+    """A signed 64-bit number over what a merchant said, spelled in one way however it was sent.
+
+    A collision would need a 2^32 birthday on ONE order key.
+    """
+    number: int = _signed(_digest(said).digest())[0]
+    return number

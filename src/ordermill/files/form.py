@@ -15,6 +15,12 @@ from ordermill.files import fields, values
 from ordermill.files.making import OF_FILE
 from ordermill.files.values import Bad, Ways
 
+CAMEL = {
+    name: name.split("_")[0] + "".join(part.title() for part in name.split("_")[1:])
+    for struct in (Content, Address, Line)
+    for name in struct.__struct_fields__
+}
+_SNAKE = {camel: name for name, camel in CAMEL.items()}
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 _WAYS = Ways()
@@ -38,14 +44,14 @@ COLUMNS = (*HEAD_COLUMNS, *LINE_COLUMNS)
 
 
 def write_document(content: Content) -> bytes:
-    """One order as JSON: everything it says, under the core's words. Money is text, instants are ISO 8601 UTC."""
+    """One order as JSON, everything it says, named as in our API. Money is text, instants are ISO 8601 UTC."""
     said: dict[str, Any] = {
         "reference": content.reference,
         "contract": content.dialect,
         "source": content.source,
         "status": content.status,
-        "placed_at": iso(content.placed_at),
-        "updated_at": iso(content.updated_at),
+        "placedAt": iso(content.placed_at),
+        "updatedAt": iso(content.updated_at),
     }
     for name in ("amount", "currency", "shipping", "discount", "identifiers"):
         if (value := getattr(content, name)) not in (None, {}):
@@ -53,16 +59,16 @@ def write_document(content: Content) -> bytes:
     for place in _PLACES:
         address: Address | None = getattr(content, place)
         if address is not None:
-            said[place] = _said(address)
+            said[CAMEL[place]] = _said(address)
     said["lines"] = [_said(line) for line in content.lines]
     for name in ("coupons", "payment_method", "store", "comment", "metadata", "options", "extra"):
         if value := getattr(content, name):
-            said[name] = value
+            said[CAMEL[name]] = value
     return _encode(said)
 
 
 def _said(part: Address | Line) -> dict[str, Any]:
-    return {name: _plain(value) for name in part.__struct_fields__ if (value := getattr(part, name)) is not None}
+    return {CAMEL[name]: _plain(value) for name in part.__struct_fields__ if (value := getattr(part, name)) is not None}
 
 
 def _plain(value: Any) -> Any:
@@ -72,7 +78,7 @@ def _plain(value: Any) -> Any:
 def read_document(document: bytes, now: int) -> tuple[Content, tuple[Problem, ...]]:
     """The order and everything that cannot be read of it. Unknown members are passed over."""
     try:
-        said = _decode(document)
+        said = _snake(_decode(document))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         empty = Content(dialect=OF_FILE, source="", reference="", status="", placed_at=now, updated_at=now, lines=())
         return empty, (Problem(code="unreadable", message=f"not a JSON object: {error}"),)
@@ -96,6 +102,11 @@ def read_document(document: bytes, now: int) -> tuple[Content, tuple[Problem, ..
     if not content.reference:
         reader.problems.append(Problem(code="required", message="required, but not given", field="reference"))
     return content, tuple(reader.problems)
+
+
+def _snake(said: dict[str, Any]) -> dict[str, Any]:
+    """The core's own names; both spellings are read."""
+    return {_SNAKE.get(name, name): value for name, value in said.items()}
 
 
 class _Reader:
@@ -150,7 +161,7 @@ class _Reader:
         return {}
 
     def address(self, place: str) -> Address | None:
-        said = self.object(place)
+        said = _snake(self.object(place))
         if not said:
             return None
         return Address(**{name: said[name] for name in Address.__struct_fields__ if said.get(name) is not None})
@@ -164,6 +175,7 @@ class _Reader:
             if not isinstance(said, dict):
                 self.wrong("wrong_type", "expected an object", f"lines[{position}]", said)
                 continue
+            said = _snake(said)
             made: dict[str, Any] = {}
             for name in Line.__struct_fields__:
                 if said.get(name) is None:

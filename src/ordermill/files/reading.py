@@ -113,7 +113,7 @@ class Reading:
         sample = list(islice(table.rows, SAMPLE_ROWS))
         table.rows = chain(sample, table.rows)
         self._table = table
-        preset = self.plan.preset or ("" if self.plan.mapped or self.plan.columns else mapping.recognise(table.header))
+        preset = self.plan.preset or ("" if self.plan.mapped else mapping.recognise(table.header))
         plan = self.plan
         if preset:
             plan = mapping.with_preset(plan, _preset(preset))

@@ -11,7 +11,6 @@ from ordermill.core.batch import Batch, Item, item_id
 from ordermill.core.delivery import (
     Delivery,
     DeliveryState,
-    Ear,
     Endpoint,
     EndpointState,
     Format,
@@ -33,6 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 PENDING = int(DeliveryState.PENDING)
 Voices = Mapping[str, Voice]
+Targets = tuple[tuple[Endpoint, str | None], ...]
 OWN_VOICES: Voices = {Kind.OWN: own_voice()}
 
 
@@ -78,12 +78,8 @@ def write_owed(
     if not owed:
         return []
     account_id, mode, now = scope
-    ears = [
-        (entry, hears)
-        for entry in endpoints
-        if entry.kind in voices and (hears := ear_of(entry, voices[entry.kind])) is not None
-    ]
-    targets = [_targets(tx, scope, ears, entry) for entry in owed]
+    audience = Audience(voices, endpoints)
+    targets = [_targets(tx, scope, audience, entry) for entry in owed]
     deliveries = sum(map(len, targets))
     number = tx.reserve(0, "event", len(owed) + deliveries)
     next_delivery = number + len(owed)
@@ -154,17 +150,33 @@ def fresh_row(
     )  # fmt: skip
 
 
-def _targets(
-    tx: Transaction, scope: tuple[int, Mode, int], ears: Sequence[tuple[Endpoint, Ear]], entry: Owed
-) -> list[tuple[Endpoint, str | None]]:
+class Audience:
+    """Who hears what. Most events of a settlement are alike, so what was found out once is remembered."""
+
+    def __init__(self, voices: Voices, endpoints: Iterable[Endpoint]) -> None:
+        self._ears = [
+            (entry, hears)
+            for entry in endpoints
+            if entry.kind in voices and (hears := ear_of(entry, voices[entry.kind])) is not None
+        ]
+        self._known: dict[tuple[Any, ...], Targets] = {}
+
+    def of(self, draught: Draught) -> Targets:
+        alike = (draught.type, draught.dialect, draught.status, draught.changes)
+        found = self._known.get(alike)
+        if found is None:
+            found = self._known[alike] = tuple((entry, None) for entry, hears in self._ears if hears(draught))
+        return found
+
+
+def _targets(tx: Transaction, scope: tuple[int, Mode, int], audience: Audience, entry: Owed) -> Targets:
     if entry.only is not None:
-        return [(entry.only, None)]
-    draught, but = entry.draught, entry.but
-    found: list[tuple[Endpoint, str | None]] = [
-        (candidate, None) for candidate, hears in ears if candidate.id != but and hears(draught)
-    ]
+        return ((entry.only, None),)
+    found = audience.of(entry.draught)
+    if entry.but is not None:
+        found = tuple(target for target in found if target[0].id != entry.but)
     if entry.notify_url is not None:
-        found.append((_host(tx, scope, entry.notify_url), entry.notify_url))
+        found += ((_host(tx, scope, entry.notify_url), entry.notify_url),)
     return found
 
 

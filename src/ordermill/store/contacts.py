@@ -12,8 +12,10 @@ Identifiers = tuple[tuple[str, str], ...]
 def resolve_contacts(
     tx: Transaction, account_id: int, mode: int, written: Sequence[tuple[int, Identifiers]]
 ) -> dict[int, int]:
-    """Item id -> contact id, for orders given as (item id, identifiers). The strongest identifier that is known decides;
-    those that are not will belong to the same contact. Raises Collided."""
+    """Item id -> contact id, for orders given as (item id, identifiers). Raises Collided.
+
+    The strongest identifier that is known decides; those that are not known yet become the same contact's.
+    """
     wanted = list({pair: None for _, identifiers in written for pair in identifiers})
     if not wanted:
         return {}

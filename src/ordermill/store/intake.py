@@ -321,14 +321,17 @@ class Settlement:
                         yield outcome, place.item_id, None if job.submission.single else batch_id
 
     def _write_memos(self) -> None:
-        written = [
-            (job.memo, settled)
-            for job, settled in zip(self.jobs, self.settled, strict=True)
-            if job.memo is not None and not (job.submission.single and settled.items[0].outcome is OutcomeKind.FAILED)
-        ]
-        for memo, settled in sorted(written, key=lambda entry: entry[0].key):
+        """A single that was rejected is not remembered; but what rejected it may be the first request of its key."""
+        asked = [(job.memo, job.submission.single, settled) for job, settled in zip(self.jobs, self.settled, strict=True)]
+        named = [(memo, single, settled) for memo, single, settled in asked if memo is not None]
+        oldest = self.now - KEPT_S * 1_000_000
+        for memo, single, settled in sorted(named, key=lambda entry: entry[0].key):
+            if single and settled.items[0].outcome is OutcomeKind.FAILED:
+                if self.tx.one("find_memo", self.account_id, memo.key, oldest) is not None:
+                    raise AlreadyRemembered(memo.key)
+                continue
             answer = memo.answer(settled)
-            self.tx.run("forget_memo", self.account_id, memo.key, self.now - KEPT_S * 1_000_000)
+            self.tx.run("forget_memo", self.account_id, memo.key, oldest)
             saved = self.tx.run(
                 "save_memo", self.account_id, memo.key, memo.fingerprint, answer.status, answer.content_type,
                 answer.body, self.now,

@@ -26,7 +26,7 @@ from ordermill.core.delivery import (
 )
 from ordermill.core.event import Event, Subject
 from ordermill.core.query import Page
-from ordermill.store import announcing, delivery, endpoints
+from ordermill.store import accounts, announcing, delivery, endpoints
 from ordermill.store.announcing import Voices
 from ordermill.store.engine import Transaction
 from ordermill.store.lanes import Lanes
@@ -119,6 +119,10 @@ class Outbox:
     async def ping(self, sender: Sender, endpoint_id: int) -> int:
         now = self.clock()
         return await self.lanes.write(lambda tx: endpoints.ping(tx, self.voices, sender, endpoint_id, now))
+
+    async def notify_secret(self, account_id: int) -> str:
+        """What signs the calls to the notifyUrl of an account's batches. Raises NotFound."""
+        return await self.lanes.read(lambda tx: accounts.get_account(tx, account_id).notify_secret)
 
     # the log
 

@@ -89,7 +89,7 @@ def _count_orders(tx: Transaction, sender: Sender, query: OrderQuery, clauses: l
         query = msgspec.structs.replace(query, after_id=None)
         clauses, params = order_clauses(query)
     if clauses == ["order.dialect"]:
-        row = tx.one("order_count", sender.account_id, sender.mode, query.dialect)
+        row = tx.one("order_count", sender.account_id, sender.mode, *params)
     elif not clauses:
         row = tx.one("order_count_all", sender.account_id, sender.mode)
     else:

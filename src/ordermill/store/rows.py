@@ -20,7 +20,10 @@ _OUTCOMES = tuple(OutcomeKind)
 
 def order(row: Row) -> Order:
     """find_order, find_orders, find_current: the columns stand in the order of the fields."""
-    return Order(row[0], row[1], _MODES[row[2]], *row[3:17], released=row[17] != 0, document=row[18])
+    return Order(
+        row[0], row[1], _MODES[row[2]], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11],
+        row[12], row[13], row[14], row[15], row[16], row[17] != 0, None, row[18],
+    )  # fmt: skip
 
 
 def new_order_row(

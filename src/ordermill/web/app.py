@@ -20,6 +20,7 @@ from ordermill.core.errors import (
     NotAcceptable,
     Overloaded,
     Refusal,
+    Unauthorized,
     UnsupportedMedia,
 )
 from ordermill.core.limits import Limits
@@ -30,7 +31,8 @@ from ordermill.web import observe
 from ordermill.web.auth import Authenticator, require, sender_of
 from ordermill.web.face import Face, Router
 from ordermill.web.http import Reply, Request, Route
-from ordermill.web.limits import BodyReader, ClientGone, RateLimiter
+from ordermill.web.limits import BodyReader, ClientGone, RateLimiter, stream_body
+from ordermill.web.throttle import Addresses, FailedKeys
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -59,6 +61,8 @@ class Web:
         plain: Mapping[str, Plain],
         console: Any = None,
         access_log: bool = True,
+        failed_keys: FailedKeys | None = None,
+        addresses: Addresses | None = None,
     ) -> None:
         self.faces = [(face, Router(face)) for face in faces]
         self.store = store
@@ -68,6 +72,8 @@ class Web:
         self.plain = dict(plain)
         self.console = console
         self.access_log = access_log
+        self.failed_keys = failed_keys or FailedKeys(0)
+        self.addresses = addresses or Addresses("")
         self.draining = False
         self.record: Callable[[str, Request, Reply, float, dict[str, Any]], None] | None = None
         self._memo_locks: dict[tuple[int, str], asyncio.Lock] = {}
@@ -108,7 +114,8 @@ class Web:
         request = _request(scope)
         told: dict[str, Any] = {}
         try:
-            reply = await self._guarded(face, router, request, receive, told)
+            peer = (scope.get("client") or ("",))[0]
+            reply = await self._guarded(face, router, request, receive, told, peer)
         except ClientGone:
             return
         except Refusal as refusal:
@@ -125,11 +132,11 @@ class Web:
         self._tell(face, request, reply, started, told)
 
     async def _guarded(
-        self, face: Face, router: Router, request: Request, receive: Receive, told: dict[str, Any]
+        self, face: Face, router: Router, request: Request, receive: Receive, told: dict[str, Any], peer: str
     ) -> Reply:
         route, request.params = router.find(request.method, request.path)
         told["route"] = route.pattern
-        key = await self.authenticator.find(face.read_key(request.headers))
+        key = await self._authenticated(face, request, peer)
         told["key_id"] = key.id
         told["account_id"] = key.account_id
         request.sender = sender_of(key, request.request_id)
@@ -140,6 +147,9 @@ class Web:
             return await self._remembered(route, request)
         if self.draining:
             raise Overloaded("the server is leaving; send this again in a moment", retry_after_s=2)
+        if route.stream:
+            request.stream = stream_body(request.headers, receive)
+            return await route.handler(request)
         body = await self.bodies.read(request.headers, receive, face.body_bytes_max)
         try:
             request.body = body.data
@@ -147,6 +157,18 @@ class Web:
             return await self._remembered(route, request)
         finally:
             body.release()
+
+    async def _authenticated(self, face: Face, request: Request, peer: str) -> ApiKey:
+        text = face.read_key(request.headers)
+        address = self.addresses.of(peer, request.headers)
+        self.failed_keys.check(address, text)
+        try:
+            key = await self.authenticator.find(text)
+        except Unauthorized:
+            self.failed_keys.failed(address)
+            raise
+        self.failed_keys.good(text)
+        return key
 
     def _throttle(self, face: Face, key: ApiKey, told: dict[str, Any]) -> None:
         try:
@@ -177,7 +199,7 @@ class Web:
                 return _replay(found, request)
             try:
                 reply = await route.handler(request)
-            except AlreadyRemembered:  # another process was faster
+            except (AlreadyRemembered, Refusal):  # another process was faster, and its effect may stand in our way
                 found = await self.store.find_answer(account_id, request.memo_key)
                 if found is None:
                     raise

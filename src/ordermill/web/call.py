@@ -48,7 +48,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     refuses: tuple[int, ...] = ()
     dry_run: bool = False
     deprecated: bool = False
+    stream: bool = False
 
     def route(self) -> Route:
         assert self.handler is not None
-        return Route(self.method, self.pattern, self.handler, self.scope, self.write)
+        return Route(self.method, self.pattern, self.handler, self.scope, self.write, self.stream)

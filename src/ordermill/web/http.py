@@ -34,7 +34,8 @@ class Request(msgspec.Struct):
     """One request, its body read whole and decompressed. Header names are lower case.
 
     `params`: the named parts of the path. `memo_key`: the client's Idempotency-Key, if any; `fingerprint` goes with it.
-    `now`: the instant of receipt, µs since 1970 UTC.
+    `now`: the instant of receipt, µs since 1970 UTC. `stream`: the body piece by piece instead, decompressed as well, for
+    routes that ask for it.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Request(msgspec.Struct):
     memo_key: str | None = None
     fingerprint: bytes = b""
     memo_taken: bool = False
+    stream: AsyncIterator[bytes] | None = None
 
     @property
     def who(self) -> Sender:
@@ -85,7 +87,8 @@ Handler = Callable[[Request], Awaitable[Reply]]
 class Route(msgspec.Struct, frozen=True):
     """A path pattern (`/orders/{id}`; below the dialect's prefix), a method, a handler and the scope its key needs.
 
-    `write`: may change something, so it heeds Idempotency-Key.
+    `write`: may change something, so it heeds Idempotency-Key. `stream`: its handler reads the body as it comes, of any
+    size, and heeds the key by itself.
     """
 
     method: str
@@ -93,6 +96,7 @@ class Route(msgspec.Struct, frozen=True):
     handler: Handler
     scope: str = "orders:write"
     write: bool = True
+    stream: bool = False
 
 
 async def in_chunks(entries: Iterable[Any], read: Callable[[Any], Any], chunk: int = CHUNK) -> tuple[Any, ...]:

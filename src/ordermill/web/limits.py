@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from ordermill.core.errors import Overloaded, TooLarge, TooOften, Unreadable, UnsupportedMedia
@@ -15,6 +15,7 @@ Receive = Callable[[], Awaitable[Any]]
 DRAIN_MAX = 64 * 1024 * 1024  # bytes of a refused body that are read away, so that its sender sees the answer
 ADMISSION_WAIT_S = 20.0
 GUNZIP_INLINE = 256 * 1024
+STREAM_PIECE = 1024 * 1024
 
 
 class ClientGone(Exception):
@@ -94,6 +95,37 @@ class BodyReader:
             body.release()
             raise
         return body
+
+
+async def stream_body(headers: Mapping[str, str], receive: Receive) -> AsyncIterator[bytes]:
+    """The body piece by piece, decompressed, asked for only as fast as it is used: the rest waits at the client.
+
+    Raises UnsupportedMedia, Unreadable (of what is no gzip), ClientGone.
+    """
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("identity", "gzip", "x-gzip", ""):
+        raise UnsupportedMedia(f"the content coding {coding[:40]!r} is not read here", hint="send it plain or gzipped")
+    machine = zlib.decompressobj(wbits=31) if coding in ("gzip", "x-gzip") else None
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part, more = message.get("body", b""), message.get("more_body", False)
+        if machine is None:
+            if part:
+                yield part
+            continue
+        try:
+            while part:
+                plain = machine.decompress(part, STREAM_PIECE)
+                part = machine.unconsumed_tail
+                if plain:
+                    yield plain
+        except zlib.error as error:
+            raise Unreadable("the body says it is gzip, but cannot be decompressed") from error
+    if machine is not None and not machine.eof:
+        raise Unreadable("the gzip body is not whole")
 
 
 async def _receive(body: Body, receive: Receive, size_max: int) -> bytes:

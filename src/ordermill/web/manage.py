@@ -56,7 +56,7 @@ def build(
     by_name = {dialect.name: dialect for dialect in dialects}
     extra = tuple(extra_routes)
     calls = (
-        *Batches(mill).calls(),
+        *Batches(mill, ledger).calls(),
         *Failed(mill).calls(),
         *Intake(mill, by_name, limits).calls(),
         *Orders(mill, by_name).calls(),

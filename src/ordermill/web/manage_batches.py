@@ -10,6 +10,7 @@ from ordermill.core.batch import Batch, BatchStatus, OutcomeKind, Sender
 from ordermill.core.errors import NotFound
 from ordermill.core.mill import Mill
 from ordermill.core.query import BatchQuery, ItemQuery
+from ordermill.store.ledger import Ledger
 from ordermill.web import parameters, shapes, telling
 from ordermill.web.call import Answer, Call
 from ordermill.web.http import Reply, Request
@@ -46,8 +47,9 @@ IN_PATH = {"id": "The batch: `bch_12`, `12` (the Brevo contract's `batchId`), or
 class Batches:
     """The handlers."""
 
-    def __init__(self, mill: Mill) -> None:
+    def __init__(self, mill: Mill, ledger: Ledger) -> None:
         self.mill = mill
+        self.ledger = ledger
 
     async def list_batches(self, request: Request) -> Reply:
         """GET /batches: newest first."""
@@ -78,7 +80,8 @@ class Batches:
     async def detail(self, who: Sender, batch: Batch) -> shapes.BatchDetail:
         children = BatchQuery(parent_batch_id=batch.id, limit=CHILDREN_MAX, descending=False)
         page = await self.mill.find_batches(who, children)
-        return telling.batch_detail(batch, [child.id for child in page.entries])
+        told = None if batch.notify_url is None else await self.ledger.outbox.find_notification(who, batch.id)
+        return telling.batch_detail(batch, [child.id for child in page.entries], told)
 
     async def list_items(self, request: Request) -> Reply:
         """GET /batches/{id}/items: by position."""

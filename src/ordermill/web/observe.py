@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections import deque
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -33,6 +34,7 @@ WAITING = Gauge("ordermill_waiting_orders", "Jobs that wait for a write connecti
 BUILD = Gauge("ordermill_build_info", "Which version runs.", ["version"], registry=REGISTRY)
 BUILD.labels(__version__).set(1)
 
+RECENT_MAX = 200  # lines kept for the console
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -40,10 +42,12 @@ class LineWriter:
     """Lines on standard error, gathered for a moment: a write per line costs more than the request it tells of."""
 
     def __init__(self) -> None:
+        self.recent: deque[bytes] = deque(maxlen=RECENT_MAX)
         self._lines: list[bytes] = []
         self._lock = threading.Lock()
 
     def msg(self, line: bytes) -> None:
+        self.recent.append(line)
         with self._lock:
             self._lines.append(line)
         if len(self._lines) > 500:

@@ -16,6 +16,7 @@ from ordermill.dialects.karrio.queries import ORDER_STATUSES, PAGE_DEFAULT, RESO
 from ordermill.dialects.karrio.routes import Settings
 from ordermill.web.call import Answer, Call
 from ordermill.web.openapi import Contract
+from ordermill.web.openapi_karrio_webhooks import webhook_calls, webhook_patches
 from ordermill.web.openapi_schemas import Schema
 from ordermill.web.parameters import Parameter
 
@@ -184,8 +185,8 @@ def karrio(limits: Limits, settings: Settings) -> Contract:
         title="Ordermill: the Karrio order contract",
         description="Existing clients of Karrio's order batches change their base URL to this server.",
         prefix="/v1",
-        calls=(*_batch_calls(limits), *_order_calls(order, limits)),
-        tags={"Batches": "Many orders at once.", "Orders": "Orders, one by one."},
+        calls=(*_batch_calls(limits), *_order_calls(order, limits), *webhook_calls(_paging(limits))),
+        tags={"Batches": "Many orders at once.", "Orders": "Orders, one by one.", "Webhooks": "Who is told."},
         security_schemes={
             "Token": {
                 "type": "apiKey",
@@ -385,4 +386,5 @@ def _patches(limits: Limits) -> dict[tuple[str, str], Schema]:
         ("CommodityData", "value_amount"): value,
         ("OrderUpdateData", "options"): {"anyOf": [free, {"type": "null"}]},
         ("OrderUpdateData", "metadata"): free,
+        **webhook_patches(),
     }

@@ -23,6 +23,8 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     deadline_s = 30.0
     header_bytes_max = 32 * 1024
+    streaming_paths: frozenset[str] = frozenset()
+    _streaming = False
     _deadline: asyncio.TimerHandle | None = None
     _awaiting = True  # the next byte begins a request
 
@@ -51,6 +53,16 @@ class DeadlineProtocol(HttpToolsProtocol):
             return
         super().on_header(name, value)
 
+    def on_body(self, body: bytes) -> None:
+        if self._streaming:  # of any size, so any time, as long as something comes
+            self._stop_deadline()
+            self._start_deadline()
+        super().on_body(body)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._streaming = self.scope is not None and self.scope.get("path") in self.streaming_paths
+
     def on_message_complete(self) -> None:
         self._awaiting = True
         self._stop_deadline()
@@ -66,6 +78,9 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def _cut(self) -> None:
         self._deadline = None
+        if self._streaming and self.flow is not None and self.flow.read_paused:  # it is us who keep the client waiting
+            self._start_deadline()
+            return
         self.transport.close()
 
 

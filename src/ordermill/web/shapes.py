@@ -86,9 +86,8 @@ class Counts(Shape, kw_only=True):
 
 
 class Notification(Shape, kw_only=True):
-    """Whether the address of a batch was told that it is complete."""
+    """Whether the address was told: not yet due, being tried, told, or given up after the last try."""
 
-    url: str
     state: Literal["not_sent", "pending", "delivered", "exhausted"]
 
 
@@ -113,7 +112,7 @@ class Batch(Shape, kw_only=True):
     request_id: str
     counts: Counts
     parent_batch_id: BatchId | None
-    notification: Notification | None
+    notify_url: str | None
     size_bytes: int
     created_at: Instant
     updated_at: Instant
@@ -122,8 +121,9 @@ class Batch(Shape, kw_only=True):
 
 
 class BatchDetail(Batch, kw_only=True):
-    """A batch with the batches that came of it: retries and corrections."""
+    """A batch with the batches that came of it (retries, corrections), and whether its `notifyUrl` was told."""
 
+    notification: Notification | None
     child_batch_ids: list[BatchId]
 
 

@@ -11,6 +11,7 @@ import msgspec
 from ordermill.core import ids
 from ordermill.core.account import Account, ApiKey
 from ordermill.core.batch import Batch, Counts, Item, Problem
+from ordermill.core.delivery import DeliveryState
 from ordermill.core.order import Address, Content, Line, Mode, Order
 from ordermill.core.query import Cause
 from ordermill.dialects.reading import iso
@@ -63,19 +64,22 @@ def counts(said: Counts) -> shapes.Counts:
     )
 
 
-def batch(found: Batch, notified: str = "not_sent") -> shapes.Batch:
-    return shapes.Batch(**_batch_members(found, notified))
+def batch(found: Batch) -> shapes.Batch:
+    return shapes.Batch(**_batch_members(found))
 
 
-def batch_detail(found: Batch, children: Iterable[int], notified: str = "not_sent") -> shapes.BatchDetail:
+def batch_detail(found: Batch, children: Iterable[int], told: DeliveryState | None) -> shapes.BatchDetail:
+    """`told`: what became of the call to its notifyUrl; None when there is none yet."""
+    word = "not_sent" if told is None else told.name.lower()
     return shapes.BatchDetail(
-        **_batch_members(found, notified), child_batch_ids=[spell_batch(number) for number in children]
+        **_batch_members(found),
+        notification=None if found.notify_url is None else shapes.Notification(state=word),  # type: ignore[arg-type]
+        child_batch_ids=[spell_batch(number) for number in children],
     )
 
 
-def _batch_members(found: Batch, notified: str) -> dict[str, Any]:
+def _batch_members(found: Batch) -> dict[str, Any]:
     path = f"{PREFIX}/batches/{spell_batch(found.id)}"
-    url = found.notify_url
     return {
         "id": spell_batch(found.id),
         "contract": found.dialect,
@@ -88,7 +92,7 @@ def _batch_members(found: Batch, notified: str) -> dict[str, Any]:
         "request_id": found.request_id,
         "counts": counts(found.counts),
         "parent_batch_id": None if found.parent_batch_id is None else spell_batch(found.parent_batch_id),
-        "notification": None if url is None else shapes.Notification(url=url, state=notified),  # type: ignore[arg-type]
+        "notify_url": found.notify_url,
         "size_bytes": found.size_bytes,
         "created_at": iso(found.created_at),
         "updated_at": iso(found.updated_at),

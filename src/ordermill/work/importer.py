@@ -21,11 +21,11 @@ from ordermill.core.errors import Conflict, Overloaded
 from ordermill.core.importing import ImportJob, ImportState
 from ordermill.core.store import Store
 from ordermill.files.checking import Report, Tally
-from ordermill.files.errors_file import Origin
 from ordermill.files.making import Contract
 from ordermill.files.mapping import Plan
-from ordermill.files.reading import Piece, Reading, Understood
+from ordermill.files.reading import Piece, Reading
 from ordermill.files.sniffing import Unusable
+from ordermill.files.summary import origin_of, summary
 from ordermill.store.engine import Collided
 from ordermill.store.imports import ImportLedger
 
@@ -298,62 +298,6 @@ class _Walk:
         )
         await self.imports.leave(self.job)
         return self.job
-
-
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of how a file was understood: enough to tell it, and to write its errors file."""
-
-    contract: str
-    why: str
-    told: str
-    preset: str
-    sheet: str
-    form: str
-    guesses: tuple[str, ...]
-    columns: tuple[Any, ...]
-    samples: tuple[tuple[str, ...], ...]
-    delimiter: str
-
-
-def summary(found: Understood) -> Summary:
-    return Summary(
-        contract=found.contract,
-        why=found.why,
-        told=found.sniffed.told(),
-        preset=found.preset,
-        sheet=found.sheet,
-        form=found.form,
-        guesses=found.guesses,
-        columns=tuple({"name": c.name, "field": c.path, "how": c.how} for c in found.columns),
-        samples=found.samples,
-        delimiter=found.sniffed.delimiter,
-    )
-
-
-def origin_of(found: Understood) -> Origin:
-    return Origin(
-        header=tuple(found.header),
-        paths={column.path: column.name for column in found.columns if column.path},
-        delimiter=found.sniffed.delimiter or ",",
-        contract=found.contract,
-    )
-
-
-class _Kept(msgspec.Struct):
-    contract: str = ""
-    delimiter: str = ""
-    columns: list[dict[str, str]] = []
-
-
-def origin_kept(job: ImportJob) -> Origin:
-    """The same from what is kept with the import."""
-    kept = msgspec.json.decode(job.understood, type=_Kept)
-    return Origin(
-        header=tuple(column["name"] for column in kept.columns),
-        paths={column["field"]: column["name"] for column in kept.columns if column["field"]},
-        delimiter=kept.delimiter or ",",
-        contract=kept.contract,
-    )
 
 
 def given(reading: Reading) -> set[str]:

@@ -28,7 +28,7 @@ from ordermill.dialects.reading import (
     DECODE_ERRORS,
     Oddity,
     check_text,
-    content_hash,
+    hash_of,
     instant,
     strict_json,
     unreadable,
@@ -42,11 +42,14 @@ EXPLAINED_BYTES = 256 * 1024  # a larger body that is no JSON is not read a seco
 _ONCE = (b'"id"', b'"amount"', b'"products"')
 # A text that hides U+0000, or spells a letter of a name as an escape, which no encoder does.
 _SUSPICIOUS = re.compile(r"\\u00(?:00|[4-7])").search
+_UPDATE = OnExisting.UPDATE  # a name of the module is found five times faster than a member of an enum
 _TINY = 1e-15  # below, a double may hide an exponent of any size
 _EXPONENT = re.compile(r"[:\s]-?\d[\d.]*[eE][-+]?\d").search
 
 _envelope_decoder = msgspec.json.Decoder(wire.Envelope)
 _order_decoder: msgspec.json.Decoder[wire.Order[float]] = msgspec.json.Decoder(wire.RoughOrder)
+# For the hash: an eighth shorter on the way than JSON. The members of a mapping may come in any order.
+_pack = msgspec.msgpack.Encoder(order="deterministic").encode
 _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -263,7 +266,8 @@ def _read_clean(key: str, raw: bytes | msgspec.Raw, limits: Limits) -> Draft | N
     try:
         order = _order_decoder.decode(raw)
         document = str(raw, "utf-8")
-        amount = lenient.plain_amount(str(order.amount, "ascii"))
+        digits = str(order.amount, "ascii")
+        amount = lenient.plain_amount(digits)
         placed_at, updated_at = instant(order.createdAt), instant(order.updatedAt)
     except (*DECODE_ERRORS, ValueError):
         return None
@@ -272,6 +276,7 @@ def _read_clean(key: str, raw: bytes | msgspec.Raw, limits: Limits) -> Draft | N
     quantities = _look_at_products(order, document, limits)
     if quantities is None:
         return None
+    _settle_spelling(order, amount, digits)
     return _accept(key, order, document, amount, placed_at, updated_at, quantities)
 
 
@@ -284,12 +289,14 @@ def _look_at_products(order: wire.Order[float], document: str, limits: Limits) -
     complete, tiny = True, False
     for product in order.products:
         exact = product.quantityFloat
-        if exact is not None:
+        if exact is None:
+            if not product.quantity:
+                complete = False
+        else:
             if exact and product.quantity:
                 return None
+            complete = complete and bool(exact or product.quantity)
             tiny = tiny or -_TINY < exact < _TINY
-        if not product.quantity and not exact:
-            complete = False
         if -_TINY < product.price < _TINY:
             tiny = True
     if tiny and _EXPONENT(document):
@@ -311,7 +318,6 @@ def _accept(
         warnings: tuple[str, ...] = ()
     else:
         warnings = (() if identifiers else ("no_identifier",)) + (() if quantities else ("no_quantity",))
-    _settle_spelling(order, amount)
     new = NewOrder(
         dialect=wire.NAME,
         source="",
@@ -322,9 +328,9 @@ def _accept(
         amount=amount,
         currency=None,
         identifiers=identifiers,
-        content_hash=content_hash(order),
+        content_hash=hash_of(_pack(order)),
         document=document,
-        on_existing=OnExisting.UPDATE,
+        on_existing=_UPDATE,
         warnings=warnings,
     )
     return Draft(key, new, (), "", order.id)
@@ -334,7 +340,7 @@ def _read_identifiers(order: wire.Order[float]) -> tuple[tuple[str, str], ...]:
     """Who the order belongs to, strongest first. The billing phone counts only when nothing else is known."""
     found = []
     who = order.identifiers
-    email = (who.email_id if who is not None else None) or order.email
+    email = order.email if who is None else who.email_id or order.email
     if email and (email := email.strip()):
         found.append(("email", email.casefold()))
     if who is not None:
@@ -349,10 +355,10 @@ def _read_identifiers(order: wire.Order[float]) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _settle_spelling(order: wire.Order[float], amount: str) -> None:
-    """One spelling for what means the same, so that equal content has an equal hash."""
-    shortest = amount.rstrip("0").rstrip(".") if "." in amount else amount
-    if shortest != str(order.amount, "ascii"):
+def _settle_spelling(order: wire.Order[float], amount: str, digits: str) -> None:
+    """One spelling for what means the same, so that equal content has an equal hash. `digits`: the amount as sent."""
+    shortest = amount.rstrip("0").rstrip(".") if amount[-1] == "0" and "." in amount else amount
+    if shortest != digits:
         order.amount = msgspec.Raw(shortest.encode())
     if order.createdAt.tzinfo is not UTC:
         order.createdAt = order.createdAt.astimezone(UTC)
@@ -370,8 +376,10 @@ def _read_closely(key: str, document: bytes, limits: Limits) -> Draft:
         # A database may not be able to keep U+0000, and JSON has no honest use for it.
         return Draft(key, None, look.problems, text.replace("\0", "\ufffd"), look.reference)
     order = lenient.roughen(look.order)
-    amount = lenient.plain_amount(bytes(look.order.amount).decode())
+    digits = bytes(look.order.amount).decode()
+    amount = lenient.plain_amount(digits)
     assert amount is not None
+    _settle_spelling(order, amount, digits)
     quantities = all(product.quantity or product.quantityFloat for product in look.order.products)
     return _accept(key, order, text, amount, instant(order.createdAt), instant(order.updatedAt), quantities)
 

@@ -296,6 +296,6 @@ def read_moment(value: Any) -> Any:
 def plain_amount(text: str) -> str | None:
     """The digits of a JSON number, exact, without an exponent; None when it is none or is 10^15 or more."""
     plain = text if _PLAIN(text) else plain_decimal(text)
-    if plain is not None and plain[0] == "-" and not plain.strip("-0."):
-        return plain[1:]
-    return plain
+    if plain is None or plain[0] != "-":
+        return plain
+    return plain if plain.strip("-0.") else plain[1:]

@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
-from functools import partial
-from hashlib import blake2b
-from struct import Struct as Packed
 
 import msgspec
 from msgspec import Raw
@@ -20,7 +17,7 @@ from ordermill.dialects.centra.dates import instant_of, read_date
 from ordermill.dialects.centra.money import TOTAL_CENTS_MAX, amount_text
 from ordermill.dialects.centra.scalars import GENERAL, shown
 from ordermill.dialects.centra.settings import DEFAULT_RULES, STORE, Rules
-from ordermill.dialects.reading import DECODE_ERRORS, check_text, unreadable
+from ordermill.dialects.reading import DECODE_ERRORS, check_text, hash_of, unreadable
 
 DIALECT = "centra"
 PHONE_MAX = 64
@@ -29,8 +26,6 @@ _BOM = b"\xef\xbb\xbf"
 _UNVERIFIED = ("unverified",)
 _encode = wire.ENCODER.encode
 _decode = wire.ORDER.decode
-_digest = partial(blake2b, digest_size=8)  # with _number: reading.content_hash, of what is encoded already
-_number = Packed(">q").unpack
 _REFUSE = OnExisting.REFUSE  # a name of the module is found five times faster than a member of an enum
 
 # U+0000, or a letter of a name spelled as an escape (which would hide a name from _ambiguous).
@@ -302,7 +297,7 @@ def new_order(facts: Facts, document: str, now: int, source: str, rules: Rules) 
         amount=amount_text(facts.cents),
         currency=None,
         identifiers=_identifiers(facts),
-        content_hash=_number(_digest(facts.said).digest())[0],
+        content_hash=hash_of(facts.said),
         document=document,
         on_existing=_REFUSE,
         numbered=True,

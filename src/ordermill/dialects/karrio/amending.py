@@ -93,7 +93,10 @@ def amended(order: Order, version: NewOrder) -> Order:
 
 
 def _next_version(order: Order, document: str, status: str) -> NewOrder:
-    said = STORED.read_order(document.encode())
+    try:
+        said = STORED.read_order(document.encode())
+    except ValueError as error:  # merged, it needs the closer look, which finds a number that the quick one let pass
+        raise invalid("non_field_errors", "out_of_range", str(error)) from error
     return msgspec.structs.replace(
         new_order(said, document, now=order.placed_at, status=status),
         source=order.source,

@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import re
 from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow, Subnormal
-from hashlib import blake2b
-from struct import Struct
 
 import msgspec
 
@@ -20,7 +18,7 @@ from ordermill.core.errors import Invalid, TooMany, Unreadable
 from ordermill.core.order import NewOrder, OnExisting
 from ordermill.dialects.karrio import wire
 from ordermill.dialects.karrio.mending import mend
-from ordermill.dialects.reading import DECODE_ERRORS, check_text, unreadable
+from ordermill.dialects.reading import DECODE_ERRORS, check_text, hash_of, unreadable
 
 NAME = "karrio"
 DEFAULT_SOURCE = "API"  # contract, section 3
@@ -34,7 +32,6 @@ _ZERO = Decimal(0)
 # pass then says what is wrong. (Infinity and NaN pass through; _worth looks for them in the sum.)
 _EXACT = Context(prec=64, Emax=14, Emin=-15, traps=[Inexact, InvalidOperation, Overflow, Subnormal, Clamped])
 _add, _multiply = _EXACT.add, _EXACT.multiply
-_number = Struct(">q").unpack
 _PHONE_SIGNS = str.maketrans("", "", " -./()\u00a0")
 
 _envelope = msgspec.json.Decoder(wire.Envelope)
@@ -168,7 +165,7 @@ def hash_content(order: wire.Order, status: str = UNFULFILLED) -> int:
         said = _pack(content)
     except OverflowError:  # an integer beyond 64 bits in a free object
         said = _encode(content)
-    return _number(blake2b(said, digest_size=8).digest())[0]  # type: ignore[no-any-return]
+    return hash_of(said)
 
 
 def _worth(order: wire.Order) -> tuple[str | None, str | None]:

@@ -1,0 +1,1 @@
+"""A client for Ordermill, blocking and asynchronous: chunks, retries with idempotency keys, typed results, pages."""
