@@ -42,7 +42,7 @@ class Client:
         answer = await self.get(path, **params)
         assert answer.status_code == 200, answer.text
         said = answer.json()
-        return said["data"] if "data" in said else said
+        return said.get("data", said)
 
     async def take(self, contract: str, orders: Any, **more: Any) -> Any:
         """What POST /batches says."""

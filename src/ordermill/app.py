@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 import sys
 import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 import msgspec
 
@@ -18,11 +21,12 @@ from ordermill.core.account import DEFAULT_ACCOUNT, ApiKey, Scope, take_apart
 from ordermill.core.batch import ErrorPolicy
 from ordermill.core.delivery import Kind, own_voice
 from ordermill.core.endpoints import Endpoints
+from ordermill.core.erasing import anonymous
 from ordermill.core.errors import Overloaded
 from ordermill.core.event import Voice
 from ordermill.core.limits import Limits
 from ordermill.core.mill import Mill
-from ordermill.core.order import Mode
+from ordermill.core.order import Mode, Order
 from ordermill.delivery.addressing import Guard
 from ordermill.delivery.composing import notify_voice
 from ordermill.delivery.meters import Meters
@@ -32,17 +36,24 @@ from ordermill.dialects.centra import routes as centra
 from ordermill.dialects.dialect import Dialect
 from ordermill.dialects.karrio import routes as karrio
 from ordermill.dialects.karrio import webhooks as karrio_webhooks
-from ordermill.store import accounts, migrating
+from ordermill.store import accounts, backup, migrating
 from ordermill.store.engine import Engine
+from ordermill.store.imports import ImportLedger
 from ordermill.store.ledger import Ledger
 from ordermill.store.sqlite.engine import SqliteEngine
 from ordermill.web import documents, manage, observe, webhooks
 from ordermill.web.app import Web
 from ordermill.web.auth import Authenticator
+from ordermill.web.erasures import Erasures
+from ordermill.web.exporting import Exports
 from ordermill.web.health import Check, disk_check, livez, metrics, readyz
 from ordermill.web.http import Route
+from ordermill.web.imports import Imports
 from ordermill.web.limits import RateLimiter
+from ordermill.web.streaming import Streams
 from ordermill.web.throttle import Addresses, FailedKeys
+from ordermill.work.importer import Importer
+from ordermill.work.upkeep import Upkeep
 
 DATABASE_FILE = "ordermill.db"
 VOICES: dict[str, Voice] = {
@@ -169,6 +180,7 @@ def make_pipeline(ledger: Ledger, config: Config) -> Pipeline:
             show_secret=config.karrio_event_id,
             retention_days=config.delivery_retention_days,
             broker=broker,
+            alone=not config.database_url,
         )
     except ValueError as error:
         raise BadConfig(f"a webhook setting cannot be used: {error}") from error
@@ -209,6 +221,20 @@ def _with_routes(dialect: Dialect, more: tuple[Route, ...]) -> Dialect:
     return msgspec.structs.replace(dialect, routes=dialect.routes + more)
 
 
+def rewriter(config: Config, dialects: Iterable[Dialect] | None = None) -> Callable[[Order], str]:
+    """What stays of an order's document when its person is erased, in the words of its contract."""
+    if dialects is None:
+        limits, nothing = make_limits(config), cast(Any, None)
+        dialects = make_dialects(Mill(nothing, limits), limits, config)
+    by_name = {dialect.name: dialect for dialect in dialects}
+
+    def rewrite(order: Order) -> str:
+        dialect = by_name[order.dialect]
+        return dialect.write_order_request(anonymous(dialect.read_content(order)))[0].decode()
+
+    return rewrite
+
+
 class House:
     """Everything one process runs, made once: engine, ledger, mill, dialects and the web application."""
 
@@ -216,12 +242,26 @@ class House:
         self.config = config
         self.engine = engine
         self.stopping = asyncio.Event()
+        self.shipped = migrating.shipped(engine.name)
         self.ledger = Ledger(engine, clock, VOICES)
         self.pipeline = make_pipeline(self.ledger, config)
         self.limits = make_limits(config)
         self.mill = Mill(self.ledger, self.limits, self.pipeline.guard.check_url)
         self.authenticator = Authenticator(self.ledger)
         self.dialects = make_dialects(self.mill, self.limits, config, self.pipeline.endpoints)
+        self.ledger.on_settled = observe.count_settled
+        self.upkeep = self._make_upkeep()
+        self.imports = ImportLedger(self.ledger.lanes, clock)
+        contracts = {dialect.name: dialect for dialect in self.dialects}
+        self.importer = Importer(
+            self.ledger, self.imports, contracts, clock, owner=f"{os.uname().nodename}:{os.getpid()}"
+        )
+        files = (
+            *Imports(self.mill, self.imports, self.importer, contracts).calls(),
+            *Exports(self.mill, contracts).calls(),
+            *Streams(self.mill, self.ledger, self.imports, contracts, self.stopping).calls(),
+        )
+        erasures = Erasures(self.ledger, rewriter(config, self.dialects))
         self.manage = manage.build(
             self.mill,
             self.ledger,
@@ -229,7 +269,7 @@ class House:
             self.limits,
             self.authenticator,
             config,
-            webhooks.calls(self.pipeline.endpoints, self.ledger.outbox.notify_secret),
+            (*webhooks.calls(self.pipeline.endpoints, self.ledger.outbox.notify_secret), *files, *erasures.calls()),
         )
         self.web = Web(
             (*self.dialects, self.manage),
@@ -257,6 +297,7 @@ class House:
                 faces=(*self.dialects, self.manage),
                 plain=self.web.plain,
                 endpoints=self.pipeline.endpoints,
+                imports=self.imports,
                 clock=clock,
                 started_at=clock(),
             )
@@ -272,10 +313,45 @@ class House:
             if self.web.draining:
                 raise Overloaded("the server is leaving")
 
-        checks: dict[str, Check] = {"store": store, "staying": staying}
+        async def schema() -> None:
+            applied = await self.ledger.lanes.read(lambda tx: {row[0] for row in tx.all("find_migrations")})
+            waiting = [migration.version for migration in self.shipped if migration.version not in applied]
+            if waiting:
+                raise Overloaded(f"the schema waits for {waiting[0]}")
+
+        checks: dict[str, Check] = {"store": store, "schema": schema, "staying": staying}
         if isinstance(self.engine, SqliteEngine):
             checks["disk"] = disk_check(self.engine.path.parent)
         return checks
+
+    def _make_upkeep(self) -> Upkeep:
+        on_file = isinstance(self.engine, SqliteEngine)
+        return Upkeep(
+            self.ledger,
+            clock,
+            raw_days=self.config.raw_retention_days,
+            backup_hours=self.config.backup_every_hours,
+            back_up=self._back_up if on_file else None,
+        )
+
+    def measure(self) -> None:
+        """Sizes and ages for the metrics. Asks disk and database: not for the event loop."""
+        observe.DB_BYTES.set(self.engine.size_bytes() or 0)
+        if isinstance(self.engine, SqliteEngine):
+            folder = self.engine.path.parent
+            observe.DISK_FREE.set(shutil.disk_usage(folder).free)
+            made = backup.found(folder / "backups")
+            if made:
+                newest = datetime.fromisoformat(made[-1].created_at).timestamp()
+                observe.BACKUP_AGE.set(max(0.0, time.time() - newest))
+
+    async def _back_up(self) -> None:
+        """A backup beside the ledger, and the oldest of its kind away. Told in the metrics as well as in the log."""
+        assert isinstance(self.engine, SqliteEngine)
+        folder = self.engine.path.parent / "backups"
+        made = await asyncio.to_thread(backup.create, self.engine.path, folder, scheduled=True)
+        await asyncio.to_thread(backup.thin_out, folder, self.config.backup_keep)
+        observe.log.info("backup.made", name=made.name, size_bytes=made.size_bytes, orders=made.orders)
 
     def close(self) -> None:
         self.ledger.close()

@@ -1,10 +1,11 @@
-"""`ordermill serve`: one process from start to a clean end."""
+"""`ordermill serve` and `ordermill worker`: one process from start to a clean end."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import gc
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from ordermill.core.order import Mode
 from ordermill.web import observe
 from ordermill.web.server import Server
 
+IMPORT_GRACE_S = 3.0  # an import that is not at the end of its chunk by then is taken up again at the next start
 Meanwhile = Callable[[House, str], Awaitable[None]]
 
 
@@ -75,6 +77,7 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
     upkeep = asyncio.create_task(_upkeep(house))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     ready = asyncio.create_task(server.ready.wait())
+    background: list[asyncio.Task[None]] = []
     calm_collector()
     try:
         await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
@@ -89,7 +92,7 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
             print(f"Console   {house.console.link_to_sign_in(url, token)}   (one-time link)", flush=True)
         watch = asyncio.create_task(_watch(server, house))
         if config.background:
-            house.pipeline.start()
+            background += start_background(house)
         if meanwhile is not None:
             await meanwhile(house, url)
             server.ask_to_stop()
@@ -99,8 +102,55 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
     finally:
         ready.cancel()
         upkeep.cancel()
-        await house.pipeline.stop()
+        await stop_background(house, background)
         await house.authenticator.write_down()
+        house.close()
+
+
+def start_background(house: House) -> list[asyncio.Task[None]]:
+    """Deliveries, imports, clean-up: what any process may do, and several may do together on PostgreSQL."""
+    house.pipeline.start()
+    return [
+        asyncio.create_task(house.importer.run_until(house.stopping)),
+        asyncio.create_task(house.upkeep.run(house.stopping)),
+    ]
+
+
+async def stop_background(house: House, running: list[asyncio.Task[None]]) -> None:
+    """What is in hand is finished, or left to whoever takes it up next."""
+    house.stopping.set()
+    if running:
+        await asyncio.wait(running, timeout=IMPORT_GRACE_S)
+    await house.pipeline.stop()
+
+
+def work(config: Config) -> int:
+    """`ordermill worker`: the background of `serve` without its server, until SIGTERM or SIGINT."""
+    observe.set_up_logging(config.log_level)
+    lock = lock_data(config)
+    try:
+        engine = make_engine(config)
+        prepare(engine, config)
+        return uvloop.run(_work(House(config, engine)))
+    finally:
+        observe.LINES.flush()
+        if lock is not None:
+            lock.close()
+
+
+async def _work(house: House) -> int:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, house.stopping.set)
+    running = start_background(house)
+    upkeep = asyncio.create_task(_upkeep(house))
+    calm_collector()
+    print(f"Ordermill {__version__}   worker: deliveries, imports, clean-up", flush=True)
+    try:
+        await house.stopping.wait()
+        return 0
+    finally:
+        upkeep.cancel()
+        await stop_background(house, running)
         house.close()
 
 
@@ -114,7 +164,7 @@ async def _watch(server: Server, house: House) -> None:
 
 async def _upkeep(house: House) -> None:
     """Small regular duties of this process."""
-    turn = 0
+    turn = 110  # the first measures soon
     while True:
         await asyncio.sleep(0.25)
         turn += 1
@@ -123,6 +173,7 @@ async def _upkeep(house: House) -> None:
         observe.WAITING.set(house.ledger.lanes.waiting())
         if turn % 120 == 0:
             try:
+                await asyncio.to_thread(house.measure)
                 await house.authenticator.write_down()
             except Exception as error:
                 print(f"ordermill: {error}", file=sys.stderr)

@@ -103,9 +103,10 @@ def test_every_direct_dependency_is_explained() -> None:
     assert [name for name in names if f"| {name} |" not in reasons] == []
 
 
-def test_the_list_of_modules_is_up_to_date() -> None:
-    done = subprocess.run([sys.executable, ROOT / "tools" / "modules.py", "--check"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr + "python tools/modules.py writes it"
+@pytest.mark.parametrize("tool", ["modules.py", "configuration.py"])
+def test_a_generated_page_is_up_to_date(tool: str) -> None:
+    done = subprocess.run([sys.executable, ROOT / "tools" / tool, "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.stderr}: python tools/{tool} writes it"
 
 
 def test_the_architecture_page_is_short_enough_to_be_read() -> None:

@@ -18,7 +18,7 @@ from ordermill.core.batch import BatchStatus, Counts, Draft, OutcomeKind, count,
 from ordermill.core.order import Mode, NewOrder, OnExisting, Order, OrderKey
 from ordermill.core.outcome import Created, Outcome, Rejected, Stale, Unchanged, Updated
 from ordermill.core.processing import Place, after, decide_all
-from ordermill.dialects.reading import content_hash, instant, iso, moment, plain_decimal
+from ordermill.dialects.reading import instant, iso, moment, plain_decimal
 
 # counting
 
@@ -254,19 +254,3 @@ def test_instants_are_ordered_as_time_is(one: datetime, two: datetime) -> None:
 def test_what_lies_outside_of_all_years_is_refused_and_no_fault(text: str) -> None:
     with pytest.raises(ValueError, match="outside"):
         instant(datetime.fromisoformat(text))
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(st.dictionaries(st.text(max_size=3), json_values, max_size=4), st.randoms())
-def test_a_content_hash_does_not_see_how_the_json_was_laid_out(value: dict[str, Any], chance: Any) -> None:
-    shuffled = list(value.items())
-    chance.shuffle(shuffled)
-    assert content_hash(dict(shuffled)) == content_hash(value)
-    assert -(2**63) <= content_hash(value) < 2**63
-    assert content_hash({**value, "one more": 1}) != content_hash(value)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import itertools
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from ledgers import Clock
-
 from ordermill.core.batch import Sender
-from ordermill.core.delivery import Delivery, DeliveryQuery, Endpoint, Kind, NewEndpoint, Policy, own_voice
+from ordermill.core.delivery import Delivery, Endpoint, Kind, Policy, own_voice
+from ordermill.core.delivery_query import DeliveryQuery, NewEndpoint
 from ordermill.core.event import Voice
 from ordermill.delivery.addressing import Guard
 from ordermill.delivery.composing import notify_voice
@@ -65,12 +65,18 @@ class House:
 
     async def until_done(self, who: Sender, timeout_s: float = 20) -> tuple[Delivery, ...]:
         """Waits until nothing of a sender's is pending any more, with the loops running."""
-        async with asyncio.timeout(timeout_s):
-            while any(entry.finished_at is None for entry in await self.deliveries(who)):
-                await asyncio.sleep(0.02)
+
+        async def done() -> bool:
+            return all(entry.finished_at is not None for entry in await self.deliveries(who))
+
+        await until(done, timeout_s)
         return await self.deliveries(who)
 
 
-def move(house: House, seconds: float) -> None:
-    assert isinstance(house.clock, Clock)
-    house.clock.advance(seconds)
+async def until(happened: Callable[[], Awaitable[bool]], timeout_s: float = 20) -> None:
+    """Asks again and again, for so long at most."""
+    async with asyncio.timeout(timeout_s):
+        for pause_s in itertools.chain((0.0,), itertools.repeat(0.02)):
+            await asyncio.sleep(pause_s)
+            if await happened():
+                return

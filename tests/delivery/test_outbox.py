@@ -16,7 +16,8 @@ from ledgers import bad, order, put, put_one, sender, submission
 from standardwebhooks.webhooks import Webhook
 
 from ordermill.core.batch import Problem, Sender
-from ordermill.core.delivery import DeliveryQuery, DeliveryState, Endpoint, EndpointState, EventQuery, Format
+from ordermill.core.delivery import DeliveryState, Endpoint, EndpointState, Format
+from ordermill.core.delivery_query import DeliveryQuery, EventQuery
 from ordermill.core.event import BODY_BYTES_MAX, ERRORS_TOLD_MAX, Event, EventType, facts_of, parse_message
 from ordermill.core.memo import Answer, Memo
 from ordermill.core.order import Mode, Order

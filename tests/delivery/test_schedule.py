@@ -17,16 +17,15 @@ from standardwebhooks.webhooks import Webhook
 from ordermill.core.delivery import (
     RETRY_DELAYS_S,
     Answer,
-    DeliveryQuery,
     DeliveryState,
     Endpoint,
     EndpointState,
-    EventQuery,
     Failure,
     Ordering,
     Policy,
     Result,
 )
+from ordermill.core.delivery_query import DeliveryQuery, EventQuery
 from ordermill.core.errors import Conflict, NotFound
 from ordermill.core.event import EventType, facts_of
 from ordermill.store.ledger import Ledger
@@ -65,9 +64,7 @@ def telling(house: House, *answers: int) -> Told:
 
 
 @pytest.mark.parametrize("jitter", [0.0, 1.0, -1.0, None])
-async def test_over_76_hours_there_are_exactly_ten_attempts(
-    ledger: Ledger, clock: Clock, jitter: float | None
-) -> None:
+async def test_over_76_hours_there_are_exactly_ten_attempts(ledger: Ledger, clock: Clock, jitter: float | None) -> None:
     who = sender()
     dice = random.Random(7)
     kept = Policy(jitter=lambda: dice.uniform(-1, 1) if jitter is None else jitter)
@@ -81,7 +78,9 @@ async def test_over_76_hours_there_are_exactly_ten_attempts(
             clock.advance(5 if clock.now < started + 600 * SECOND else 120)
         assert len(told.asked) == 10
         assert len({message for _, message in told.asked}) == 1
-        waits = [(later - earlier) / SECOND for (earlier, _), (later, _) in zip(told.asked, told.asked[1:], strict=False)]
+        waits = [
+            (later - earlier) / SECOND for (earlier, _), (later, _) in zip(told.asked, told.asked[1:], strict=False)
+        ]
         for waited, due in zip(waits, RETRY_DELAYS_S[1:], strict=True):
             factor = (0.8, 1.2) if jitter is None else (1 + jitter * 0.2,) * 2
             assert due * factor[0] <= waited <= due * factor[1] + 121
@@ -312,7 +311,9 @@ async def test_what_was_given_up_is_replayed(ledger: Ledger, clock: Clock) -> No
         told.answers = [200]
         assert await ledger.outbox.replay(who, DeliveryQuery(endpoint_id=first.id)) == 30
         await house.turn()
-        assert {entry.endpoint_id for entry in await house.deliveries(who, state=DeliveryState.EXHAUSTED)} == {second.id}
+        assert {entry.endpoint_id for entry in await house.deliveries(who, state=DeliveryState.EXHAUSTED)} == {
+            second.id
+        }
         assert await ledger.outbox.replay(who, DeliveryQuery()) == 30
         await house.turn()
         assert await house.deliveries(who, state=DeliveryState.EXHAUSTED) == ()

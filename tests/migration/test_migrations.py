@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from ledgers import START, Clock, ask, order, put, sender, words
+from postgres_server import drop_database, fresh_database
 
 from ordermill.core.batch import OutcomeKind
 from ordermill.core.order import Mode, OrderKey
@@ -24,7 +25,6 @@ from ordermill.store.ledger import Ledger
 from ordermill.store.migrating import Migration, SchemaTrouble
 from ordermill.store.postgres.engine import PostgresEngine
 from ordermill.store.sqlite.engine import SqliteEngine
-from postgres_server import drop_database, fresh_database
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def test_what_the_program_asks_of_the_schema_is_the_same_on_both_engines(tmp_pat
             migrating.migrate(engine, START)
         on_sqlite = said(
             lite,
-            "SELECT t.name, c.name, c.\"notnull\" = 1 OR c.pk > 0 FROM sqlite_master t, pragma_table_info(t.name) c"
+            'SELECT t.name, c.name, c."notnull" = 1 OR c.pk > 0 FROM sqlite_master t, pragma_table_info(t.name) c'
             " WHERE t.type = 'table' AND t.name <> 'schema_migration' AND t.name NOT LIKE 'sqlite_%'",
         )
         on_postgres = said(
@@ -179,8 +179,8 @@ INSERT INTO account (id, name, notify_secret, created_at) VALUES (1, 'default', 
 INSERT INTO api_key (account_id, id, name, mode, scopes, secret_hash, hint, created_at)
     VALUES (1, 'key00001', 'till', 0, 'admin', {hash}, 'abcd', 5);
 INSERT INTO counter (account_id, name, next) VALUES (0, 'batch', 2);
-INSERT INTO batch (id, account_id, mode, dialect, source, key_id, request_id, status, historical, origin, received, created,
-    updated, unchanged, failed, waiting, created_at, updated_at, finished_at, size_bytes)
+INSERT INTO batch (id, account_id, mode, dialect, source, key_id, request_id, status, historical, origin, received,
+    created, updated, unchanged, failed, waiting, created_at, updated_at, finished_at, size_bytes)
     VALUES (1, 1, 0, 'brevo', '', 'key00001', 'r', 'completed_with_errors', 0, '', 2, 1, 0, 0, 1, 0, 5, 5, 5, 9);
 INSERT INTO item (id, account_id, outcome, order_id, revision, updated_at, at, document)
     VALUES (16777216, 1, 1, 16777216, 1, 7, 5, '{{"id":"A"}}');
@@ -273,7 +273,9 @@ def test_without_a_copy_nothing_is_changed(used: SqliteEngine) -> None:
     assert [version for version, _ in applied(used)] == ["0001_pre_start"]
 
 
-def test_a_copy_that_is_not_sound_is_no_copy(used: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_is_not_sound_is_no_copy(
+    used: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def damaged(path: Path) -> None:
         raise BadCopy(f"{path} is damaged")
 

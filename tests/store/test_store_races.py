@@ -207,14 +207,11 @@ PROCESS = """
 import asyncio, sys
 from ledgers import *
 from test_store_races import overlapping, submit
-from ordermill.core.batch import Sender
-from ordermill.core.order import Mode
-from ordermill.store.postgres.engine import PostgresEngine
 
 async def main():
     ledger = Ledger(PostgresEngine(sys.argv[1]), Clock())
     try:
-        await submit(ledger, Sender(account_id=int(sys.argv[2]), mode=Mode.LIVE, key_id="k1"), overlapping(int(sys.argv[3]), 60))
+        await submit(ledger, sender(int(sys.argv[2])), overlapping(int(sys.argv[3]), 60))
     finally:
         ledger.close()
 
@@ -222,15 +219,12 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("engine", ["postgres"], indirect=True)  # an SQLite ledger has one process
-async def test_several_processes_leave_one_order_per_key(engine: Engine, ledger: Ledger) -> None:
-    assert isinstance(engine, PostgresEngine)
-    who = sender()
+def run_processes(url: str, who: Sender) -> None:
     here = Path(__file__)
     paths = [here.parent, here.parent.parent, here.parents[2] / "src"]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", PROCESS, engine.url, str(who.account_id), str(seed)],
+            [sys.executable, "-c", PROCESS, url, str(who.account_id), str(seed)],
             env={"PYTHONPATH": ":".join(map(str, paths)), "PATH": "/usr/bin:/bin"},
             stderr=subprocess.PIPE,
             text=True,
@@ -239,6 +233,12 @@ async def test_several_processes_leave_one_order_per_key(engine: Engine, ledger:
     ]
     said = [process.communicate(timeout=100)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], said
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)  # an SQLite ledger has one process
+async def test_several_processes_leave_one_order_per_key(engine: PostgresEngine, ledger: Ledger) -> None:
+    who = sender()
+    await asyncio.to_thread(run_processes, engine.url, who)
     current = await all_orders(ledger, who)
     expected = {
         (entry.dialect, entry.reference or ""): entry

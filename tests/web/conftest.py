@@ -54,4 +54,3 @@ async def keeper(house: House) -> AsyncIterator[Client]:
 async def client(keeper: Client) -> Client:
     """A live administrator of an account that nobody else uses."""
     return await keeper.as_key(account=f"shop {uuid4().hex[:8]}")
-

@@ -30,6 +30,19 @@ async def test_a_batch_accounts_for_every_order_under_any_of_its_names(client: C
     assert (await client.data(f"/api/v1/batches/{operation}"))["contract"] == "karrio"
 
 
+async def test_a_batch_says_whether_its_notify_url_was_told(client: Client) -> None:
+    url = "http://93.184.215.14/told?batch=7"
+    batch = (await client.take("brevo", [brevo("1")], notifyUrl=url))["batch"]
+    said = await client.data(f"/api/v1/batches/{batch['id']}")
+    assert said["notifyUrl"] == url
+    assert said["notification"] == {"state": "pending"}
+    silent = (await client.take("brevo", [brevo("1")]))["batch"]
+    assert (await client.data(f"/api/v1/batches/{silent['id']}"))["notification"] is None
+    inward = {"contract": "brevo", "orders": [brevo("2")], "notifyUrl": "http://127.0.0.1/"}
+    refused = await client.post("/api/v1/batches", inward)
+    assert (refused.status_code, refused.json()["field"]) == (422, "notifyUrl")
+
+
 @pytest.mark.parametrize("name", ["0", "99999999", "bch_", "bch_x", "-1", "bch_9999999999999999", "batch_00", "%00"])
 async def test_what_is_no_batch_is_not_found(client: Client, name: str) -> None:
     answer = await client.get(f"/api/v1/batches/{name}")

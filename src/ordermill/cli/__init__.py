@@ -13,6 +13,7 @@ from ordermill import __version__
 # name -> (module, attribute, what it does). A table, so that --help imports nothing but click.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("serving", "serve", "Run the server in the foreground."),
+    "worker": ("serving", "worker", "Deliver events, run imports and clean up, without a server."),
     "demo": ("demo", "demo", "Start the server and push the documented examples through it."),
     "login-link": ("login", "login_link", "Print a one-time link that signs in to the console."),
     "import": ("importing", "import_", "Import orders from CSV, XLSX, ODS, NDJSON or JSON files."),
@@ -24,6 +25,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "keys": ("keys", "keys", "Create, list, rotate and revoke API keys."),
     "accounts": ("keys", "accounts", "Create and list accounts."),
     "migrate": ("schema", "migrate", "Bring the database's schema up to date, or show what would be done."),
+    "migrate-store": ("moving", "migrate_store", "Move a ledger from SQLite to PostgreSQL, or back."),
+    "backup": ("backup", "backup", "Make, check, list and restore backups of the SQLite ledger."),
+    "erase": ("erasing", "erase", "Erase a person from the ledger."),
+    "doctor": ("doctor", "doctor", "Check settings, database, backups and the running server."),
     "config": ("settings", "config", "Show and check the settings."),
     "completion": ("completion", "completion", "Print what completes commands in your shell."),
     "version": ("settings", "version", "Show the version."),

@@ -32,6 +32,8 @@ def understood(name: str, found: Any) -> None:
         note(f"Mapping     {shown}{more}{left}")
     for index, guess in enumerate(found.guesses):
         note(f"{'  guessed:  ' if index == 0 else '            '}{guess}")
+    if found.guesses:
+        note("            (change with --map COLUMN=FIELD, --decimal, --date-format)")
 
 
 def columns(found: Any) -> None:

@@ -1,4 +1,4 @@
-"""`ordermill serve`."""
+"""`ordermill serve` and `ordermill worker`."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ def serve(**options: object) -> None:
 
     with told_plainly():
         sys.exit(run(settings(**options)))
+
+
+@click.command()
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least level to log.")
+@store_options
+def worker(**options: object) -> None:
+    """Deliver events, run imports and clean up, without a server. For PostgreSQL, beside serve --no-background."""
+    from ordermill.running import work
+
+    with told_plainly():
+        sys.exit(work(settings(**options)))

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -22,6 +23,7 @@ from ordermill.console import (
     charts,
     formats,
     pages_batches,
+    pages_import,
     pages_keys,
     pages_login,
     pages_orders,
@@ -44,6 +46,7 @@ from ordermill.core.mill import Mill
 from ordermill.core.watching import Session
 from ordermill.dialects.dialect import Dialect
 from ordermill.store.console import ConsoleStore
+from ordermill.store.imports import ImportLedger
 from ordermill.store.ledger import Ledger
 from ordermill.web import observe
 from ordermill.web.auth import Authenticator
@@ -68,6 +71,7 @@ STATUSES: dict[type[Refusal], int] = {
     Unauthorized: 401, Forbidden: 403, NotFound: 404, Conflict: 409, TooLarge: 413, Overloaded: 503,
 }  # fmt: skip
 MODULES = (
+    pages_import,
     pages_webhooks,
     pages_login,
     pages_overview,
@@ -108,6 +112,7 @@ class Parts(msgspec.Struct, kw_only=True):
     faces: Sequence[Face]
     plain: Mapping[str, Any]
     endpoints: Endpoints
+    imports: ImportLedger
     clock: Callable[[], int]
     started_at: int
 
@@ -210,7 +215,11 @@ class Console:
             await self._check_form(visit, page)
         if not page.open and not visit.may(page.scope):
             raise Forbidden("You may not do that here.", hint=visit.why_not(page.scope))
-        return await page.handler(visit)
+        try:
+            return await page.handler(visit)
+        finally:
+            if isinstance(visit.form, FormData):  # uploads are files until then
+                await visit.form.close()
 
     async def _check_form(self, visit: Visit, page: Page) -> None:
         """A form of this very console, sent by who is signed in. Raises Forbidden, TooLarge."""
@@ -315,6 +324,7 @@ def _templates() -> Environment:
         share=formats.share,
         money=formats.money,
         micros=formats.micros,
+        group=formats.group,
     )
     return environment
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -46,6 +46,7 @@ class Inside:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         mode: Mode | None = None,
+        stream: AsyncIterator[bytes] | None = None,
     ) -> Reply:
         """What the contract answers, its refusals included."""
         face, router = self._find(method, path)
@@ -59,6 +60,7 @@ class Inside:
             request_id=uuid4().hex,
             now=started,
             sender=sender_of(session, mode),
+            stream=stream,
         )
         request.sender = msgspec.structs.replace(request.who, request_id=request.request_id)
         told: dict[str, Any] = {"account_id": session.account_id, "key_id": request.who.key_id}
@@ -82,10 +84,11 @@ class Inside:
         *,
         query: Mapping[str, str] | None = None,
         mode: Mode | None = None,
+        stream: AsyncIterator[bytes] | None = None,
     ) -> Any:
         """A call of our own API: its answer as plain values. Raises the Refusal that the answer tells of."""
         sent = b"" if body is None else msgspec.json.encode(body)
-        reply = await self.call(session, method, OURS + path, sent, query=query, mode=mode)
+        reply = await self.call(session, method, OURS + path, sent, query=query, mode=mode, stream=stream)
         if reply.status >= 400:
             raise _refusal(reply)
         return msgspec.json.decode(reply.body) if reply.body else None

@@ -7,18 +7,21 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from ordermill.console import listing, repair
 from ordermill.console.glancing import Glance, glance
 from ordermill.console.listing import PAGE, Column
+from ordermill.console.pages_import import chosen_file, mend_batch
 from ordermill.console.visit import Page, Visit, iso
 from ordermill.core import ids
 from ordermill.core.account import Scope
 from ordermill.core.batch import Batch, BatchStatus, Item, OutcomeKind
-from ordermill.core.errors import Conflict, Invalid, NotFound
+from ordermill.core.errors import Conflict, NotFound
+from ordermill.core.importing import ImportJob
 from ordermill.core.order import Order
 from ordermill.core.query import BatchQuery, ItemQuery, OrderQuery
+from ordermill.files.errors_file import rows_of
 
 WRITE = Scope.ORDERS_WRITE.value
 STATUSES = tuple(status.value for status in BatchStatus)
@@ -62,6 +65,12 @@ class Row(msgspec.Struct, frozen=True):
     order: Order | None
     link: str
 
+    @property
+    def row(self) -> int:
+        """Where it stands: in its file, else among the orders of its request, from 1."""
+        rows = rows_of(self.item.document) if self.item.problems else []
+        return rows[0][0] if rows else self.item.position + 1
+
 
 def spell(number: int) -> str:
     return f"bch_{number}"
@@ -96,6 +105,7 @@ async def batches(visit: Visit) -> Response:
         title="Batches",
         nav="batches",
         batches=entries,
+        files=await file_names(visit, entries),
         keys={key.id: key.name for key in keys},
         statuses=STATUSES,
         paging=await listing.paging(
@@ -125,13 +135,15 @@ async def batch(visit: Visit) -> Response:
     )  # fmt: skip
     children = await mill.find_batches(sender, BatchQuery(parent_batch_id=found.id, limit=20, descending=False))
     key = await visit.console.ledger.find_key(found.key_id) if found.key_id else None
+    job = await _import_of(visit, found)
     exchange = visit.console.requests.get(found.request_id) if found.request_id else None
     return await visit.page(
         "batch.html",
-        title=name_of(found),
+        title=job.name if job is not None else name_of(found),
         nav="batches",
         batch=found,
-        name=name_of(found),
+        name=job.name if job is not None else name_of(found),
+        job=job,
         key=key if key is not None and key.account_id == visit.account_id else None,
         causes=await mill.find_causes(sender, found.id) if found.counts.failed else (),
         rows=await _rows(visit, page.entries),
@@ -170,6 +182,9 @@ async def items(visit: Visit) -> Response:
 async def failed_csv(visit: Visit) -> Response:
     """GET /batches/{id}/failed.csv: what our own API gives, for a browser."""
     found = await get_batch(visit)
+    job = await _import_of(visit, found)
+    if job is not None and not visit.query.get("code"):
+        return RedirectResponse(visit.link(f"/import/imp_{job.id}/errors.csv"), 303)
     asked = {name: value for name, value in visit.request.query_params.items() if name in ("code", "field", "raw")}
     if "code" not in asked or not asked.get("field"):
         asked.pop("field", None)
@@ -195,10 +210,10 @@ async def retry(visit: Visit) -> Response:
 async def fix(visit: Visit) -> Response:
     """POST /batches/{id}/fix: the downloaded file, mended, once more."""
     found = await get_batch(visit)
-    upload = visit.form.get("file")
-    if upload is None or isinstance(upload, str) or not upload.filename:
-        raise Invalid("No file was chosen.", hint="Choose the CSV that was downloaded from this batch, mended.")
-    content: bytes = await upload.read()
+    job = await _import_of(visit, found)
+    if job is not None:
+        return await mend_batch(visit, job)
+    content: bytes = await chosen_file(visit).read()
     orders = await repair.read_fixed(visit.console.mill, visit.sender, found, content)
     if not orders:
         raise Conflict("No row of this file belongs to a failed order of this batch.",
@@ -240,6 +255,19 @@ async def get_batch(visit: Visit) -> Batch:
             f"There is no batch {spell(int(said))} in {'test' if visit.test else 'live'} mode.",
             hint=f"It may be in {other} mode: switch at the foot of the navigation.",
         ) from None
+
+
+async def file_names(visit: Visit, entries: Sequence[Batch]) -> dict[int, str]:
+    """Batch id -> the name of the file that filled it."""
+    jobs = {batch.id: await _import_of(visit, batch) for batch in entries if batch.origin == "import"}
+    return {number: job.name for number, job in jobs.items() if job is not None}
+
+
+async def _import_of(visit: Visit, found: Batch) -> ImportJob | None:
+    """The import that a batch was filled by, while it is remembered: its failed rows have columns of their own."""
+    if found.origin != "import":
+        return None
+    return await visit.console.parts.imports.find_of_batch(visit.sender, found.id)
 
 
 def name_of(batch: Batch) -> str:

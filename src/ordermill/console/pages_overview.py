@@ -13,6 +13,7 @@ from starlette.responses import Response
 from ordermill import examples
 from ordermill.console import formats
 from ordermill.console.charts import Column
+from ordermill.console.pages_batches import file_names
 from ordermill.console.pages_webhooks import overall
 from ordermill.console.requests_log import percentile
 from ordermill.console.visit import Page, Visit
@@ -84,6 +85,7 @@ async def overview(visit: Visit) -> Response:
         answered=len(times),
         attention=await find_attention(visit),
         recent=recent.entries,
+        files=await file_names(visit, recent.entries),
         running=any(not batch.status.final for batch in recent.entries),
         step=step,
         today=formats.long_day(visit.now, visit.zone),

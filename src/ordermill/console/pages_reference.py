@@ -17,6 +17,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 DEPTH_MAX = 5
 
 Document = dict[str, Any]
+NOTHING: Document = {}
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ def operations(document: Document) -> Iterator[Operation]:
 
 def _operation(document: Document, path: str, method: str, said: Document) -> Operation:
     content: Document = resolve(document, said.get("requestBody", {})).get("content", {})
-    media, body = next(iter(content.items()), ("", {}))
+    media, body = next(iter(content.items()), ("", NOTHING))
     examples = body.get("examples", {})
     example = next((entry.get("value") for entry in examples.values()), body.get("example"))
     return Operation(
@@ -110,7 +111,7 @@ def _parameter(document: Document, said: Document) -> Field:
 def _answers(document: Document, responses: Document) -> Iterator[tuple[str, str, tuple[Field, ...]]]:
     for status, said in responses.items():
         answer = resolve(document, said)
-        content = next(iter(answer.get("content", {}).values()), {})
+        content = next(iter(answer.get("content", {}).values()), NOTHING)
         shown = fields(document, content.get("schema", {})) if status.startswith("2") else ()
         yield status, answer.get("description", ""), tuple(shown)
 

@@ -15,20 +15,8 @@ from ordermill.console.masking import mask, pretty
 from ordermill.console.visit import Page, Visit, iso
 from ordermill.core import ids
 from ordermill.core.account import Scope
-from ordermill.core.delivery import (
-    Answer,
-    Delivery,
-    DeliveryQuery,
-    DeliveryState,
-    Endpoint,
-    EndpointState,
-    EndpointStats,
-    EventQuery,
-    Format,
-    Kind,
-    NewEndpoint,
-    Ordering,
-)
+from ordermill.core.delivery import Answer, Delivery, DeliveryState, Endpoint, EndpointState, Format, Kind, Ordering
+from ordermill.core.delivery_query import DeliveryQuery, EndpointStats, EventQuery, NewEndpoint
 from ordermill.core.endpoints import Change, Endpoints
 from ordermill.core.errors import Invalid, NotFound
 from ordermill.core.event import Event, EventType
@@ -60,7 +48,7 @@ COLUMNS = (
     Column("event", lambda entry: entry.event_type.value),
     Column("endpoint_id", lambda entry: entry.endpoint_id),
     Column("url", lambda entry: entry.url or ""),
-    Column("state", lambda entry: entry.word),
+    Column("state", lambda entry: entry.state.word),
     Column("attempts", lambda entry: entry.tries),
     Column("last_status", lambda entry: entry.last_status),
     Column("last_error", lambda entry: entry.last_error),

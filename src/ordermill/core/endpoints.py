@@ -14,16 +14,13 @@ from ordermill.core.delivery import (
     Answer,
     Attempt,
     Delivery,
-    DeliveryQuery,
     Endpoint,
     EndpointState,
-    EndpointStats,
-    EventQuery,
     Format,
     Kind,
-    NewEndpoint,
     Ordering,
 )
+from ordermill.core.delivery_query import DeliveryQuery, EndpointStats, EventQuery, NewEndpoint
 from ordermill.core.errors import Conflict, Invalid, NotFound
 from ordermill.core.event import Event
 from ordermill.core.query import Page

@@ -1,7 +1,7 @@
 """A file (or a stream) on its way into the ledger: what is known of it, and the states it goes through.
 
 receiving -> ready -> checking -> ready, queued -> running -> completed; stopped and cancelled by whoever asks for it,
-failed when the file cannot be read. How far a running one is, its batch says.
+failed when the file cannot be read. A stream is streaming, then completed or stopped. How far one is, its batch says.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class ImportState(enum.Enum):
     CHECKING = "checking"
     QUEUED = "queued"
     RUNNING = "running"
+    STREAMING = "streaming"
     STOPPED = "stopped"
     COMPLETED = "completed"
     CANCELLED = "cancelled"

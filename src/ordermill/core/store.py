@@ -6,16 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ordermill.core.batch import Batch, Item, Sender, Settled, Submission
-from ordermill.core.delivery import (
-    Attempt,
-    Delivery,
-    DeliveryQuery,
-    DeliveryState,
-    Endpoint,
-    EndpointStats,
-    EventQuery,
-    NewEndpoint,
-)
+from ordermill.core.delivery import Attempt, Delivery, DeliveryState, Endpoint
+from ordermill.core.delivery_query import DeliveryQuery, EndpointStats, EventQuery, NewEndpoint
 from ordermill.core.event import Event
 from ordermill.core.memo import Answer, Memo, Remembered
 from ordermill.core.order import NewOrder, Order, OrderKey, Revision

@@ -25,7 +25,10 @@ log = structlog.get_logger()
 
 
 class Pipeline:
-    """`start` and `stop` are for processes with background loops; the rest works in every process."""
+    """`start` and `stop` are for processes with background loops; the rest works in every process.
+
+    `alone`: no other process delivers from this database.
+    """
 
     def __init__(
         self,
@@ -40,10 +43,12 @@ class Pipeline:
         show_secret: bool = False,
         retention_days: int = 30,
         broker: Post | None = None,
+        alone: bool = False,
     ) -> None:
         self.outbox = outbox
         self.clock = clock
         self.retention_days = retention_days
+        self.alone = alone
         self.guard = guard
         self.meters = meters or Meters()
         posts: dict[str, Post] = {"http": Sender(guard, attempt_s=attempt_s)}
@@ -66,7 +71,7 @@ class Pipeline:
         """Starts delivering."""
         self.outbox.on_deliveries = self.dispatcher.wake
         self.dispatcher.start()
-        self._duties = [asyncio.create_task(self._show_backlog()), asyncio.create_task(self._forget())]
+        self._duties = [asyncio.create_task(duty) for duty in (self._take_over(), self._show_backlog(), self._forget())]
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Lets attempts under way end within the grace. Also right where nothing was started."""
@@ -74,6 +79,13 @@ class Pipeline:
             duty.cancel()
         await asyncio.gather(*self._duties, return_exceptions=True)
         await self.dispatcher.stop(grace_s)
+
+    async def _take_over(self) -> None:
+        """Where no other process can be sending, nobody has to wait for the leases of a run that crashed."""
+        if self.alone:
+            with contextlib.suppress(Exception):  # the leases will run out
+                await self.outbox.release_all(self.dispatcher.owner)
+                self.dispatcher.wake()
 
     async def _show_backlog(self) -> None:
         while True:

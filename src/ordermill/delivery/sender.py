@@ -42,17 +42,18 @@ class Sender:
         except Invalid as refusal:
             return _failed(Failure.REFUSED, started, refusal.message)
         session = self._session(self.guard.host_allowed(target.host, target.port))
+        request = session.post(URL(target.url, encoded=True), data=body, headers=headers, allow_redirects=False)
         try:
             async with asyncio.timeout(self.attempt_s):
-                async with session.post(
-                    URL(target.url, encoded=True), data=body, headers=headers, allow_redirects=False
-                ) as response:
-                    return await _read(response, started)
+                response = await request
         except Refused:
             hint = self.guard.hint(target.host)
             return _failed(Failure.REFUSED, started, f"{target.host} is not on the open internet; {hint}")
         except Exception as error:
             return _failed(classify(error), started, "")
+        async with response:
+            left_s = self.attempt_s - (time.monotonic() - started)
+            return await _read(response, started, min(ANSWER_S, max(left_s, 0.0)))
 
     def _session(self, named: bool) -> aiohttp.ClientSession:
         session = self._sessions.get(named)
@@ -103,8 +104,8 @@ def _resolved(host: str, entry: Sequence[Any]) -> ResolveResult:
     return ResolveResult(hostname=host, host=place[0], port=place[1], family=family, proto=proto, flags=0)
 
 
-async def _read(response: aiohttp.ClientResponse, started: float) -> Answer:
-    text, whole = await _read_some(response)
+async def _read(response: aiohttp.ClientResponse, started: float, within_s: float) -> Answer:
+    text, whole = await _read_some(response, within_s)
     if not whole:
         response.close()
     status = response.status
@@ -120,19 +121,19 @@ async def _read(response: aiohttp.ClientResponse, started: float) -> Answer:
     )
 
 
-async def _read_some(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """The beginning of an answer, and whether that was all of it."""
+async def _read_some(response: aiohttp.ClientResponse, within_s: float) -> tuple[bytes, bool]:
+    """The beginning of an answer, and whether that was all of it. The status is known: nothing here is a failure."""
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(within_s):
             while size < ANSWER_BYTES_MAX:
                 part = await response.content.read(ANSWER_BYTES_MAX - size)
                 if not part:
                     return b"".join(parts), True
                 parts.append(part)
                 size += len(part)
-    except (TimeoutError, aiohttp.ClientError, OSError):
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
         pass
     return b"".join(parts), False
 

@@ -118,7 +118,7 @@ _LINES = (
     ("description", "text", "description", "description", ""),
     ("currency", "currency", "currency of the line's prices", "value currency", ""),
     ("weight", "decimal", "weight of one", "weight, gewicht, item weight, poids", ""),
-    ("weight_unit", "text", "KG, LB, OZ or G", "weight unit, unit of weight", ""),
+    ("weight_unit", "text", "KG, LB, OZ or G", "weight unit, unit of weight, gewicht einheit, gewichtseinheit", "einheit"),
     ("origin_country", "country", "country of origin", "origin country, country of origin", ""),
     ("hs_code", "text", "customs tariff number", "hs code, hscode, customs tariff number, tariff number", ""),
     ("comment", "text", "a note to the line", "comment, line note", ""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 from ordermill.core.batch import Problem
 from ordermill.core.order import Address, Content, Line, Order
 from ordermill.dialects.reading import iso
-from ordermill.files import fields, values
+from ordermill.files import values
 from ordermill.files.making import OF_FILE
 from ordermill.files.values import Bad, Ways
 
@@ -167,7 +167,8 @@ class _Reader:
         return Address(**{name: said[name] for name in Address.__struct_fields__ if said.get(name) is not None})
 
     def lines(self) -> Iterator[Line]:
-        found = self.said.get("lines") or []
+        found = self.said.get("lines")
+        found = [] if found is None else found
         if not isinstance(found, list):
             self.wrong("wrong_type", "expected a list", "lines", found)
             return
@@ -224,16 +225,16 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def lost_in_rows(content: Content) -> Iterable[str]:
-    """What a CSV has no column for."""
-    for name in ("metadata", "options", "extra"):
-        if getattr(content, name):
-            yield name
-
-
-def describe(order: Order) -> str:
-    """An order in a line: `karrio API/A-1001`."""
-    return f"{order.dialect} {order.source + '/' if order.source else ''}{order.reference}"
-
-
-FIELD_NAMES = tuple(fields.FIELDS)
+def bare(order: Order) -> Content:
+    """What is known of an order whose document is past the retention time."""
+    return Content(
+        dialect=order.dialect,
+        source=order.source,
+        reference=order.reference,
+        status=order.status,
+        placed_at=order.placed_at,
+        updated_at=order.updated_at,
+        lines=(),
+        amount=None if order.amount is None else Decimal(order.amount),
+        currency=order.currency,
+    )

@@ -129,7 +129,10 @@ class Maker:
             if leaf in bucket and first is not None:
                 before = first[step.index] if step.index < len(first) else ""
                 if before and text != before and text.strip() != before.strip():
-                    problems.append(self._contradiction(step, number, text, before))
+                    if step.path == "comment":  # a note for each line, often enough
+                        bucket[leaf] = f"{bucket[leaf]}; {text.strip()}"
+                    else:
+                        problems.append(self._contradiction(step, number, text, before))
                 continue
             text = text.strip()
             if not text:
@@ -177,6 +180,10 @@ class Maker:
                 line["unit_price"] = _divided(total, line.get("quantity") or Decimal(1))
             if "origin_country" in line and line["origin_country"]:
                 line["origin_country"] = countries.code_of(line["origin_country"]) or _upper_code(line["origin_country"])
+        if self.contract.name == "brevo":  # its only name for a product; the next best one stands in
+            for line in lines:
+                if not line.get("product_id") and line.get("sku"):
+                    line["product_id"] = line.pop("sku")
         ship_to, who = said["ship_to"], said["identifiers"]
         if ship_to:
             if who.get("email"):

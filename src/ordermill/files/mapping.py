@@ -190,7 +190,7 @@ def _check_there(header: Sequence[str], told: Iterable[str]) -> None:
 
 def guess_contract(paths: set[str]) -> tuple[str, str]:
     """(the contract that suits these fields, why)."""
-    has_address = bool(paths & {"ship_to.line1", "ship_to.city", "ship_to.postal_code"})
+    has_address = any(path.startswith("ship_to.") for path in paths)
     if has_address and "lines.weight" in paths:
         return "karrio", "addresses and weights"
     identified = any(path.startswith("identifiers.") for path in paths)

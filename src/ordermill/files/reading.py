@@ -220,11 +220,7 @@ def _check_contract(name: str, contracts: Mapping[str, Any]) -> None:
 
 
 def _guessed_columns(columns: Sequence[Column]) -> list[str]:
-    return [f'"{column.name}" → {column.path} (change with --map {_shell(column.name)}=…)' for column in columns if column.how == "guess"]
-
-
-def _shell(name: str) -> str:
-    return name if name.replace("_", "").isalnum() else f"'{name}'"
+    return [f'"{column.name}" → {column.path}' for column in columns if column.how == "guess"]
 
 
 def _find_ways(plan: Plan, columns: Sequence[Column], sample: Sequence[Row]) -> tuple[values.Ways, list[str]]:
@@ -236,7 +232,7 @@ def _find_ways(plan: Plan, columns: Sequence[Column], sample: Sequence[Row]) -> 
     if decimal is None:
         decimal, proven = values.guess_decimal(_cells(columns, sample, lambda c: kind_of(c.path) == "decimal"))
         if not proven:
-            guesses.append(f"numbers: {decimal!r} is the decimal sign (change with --decimal)")
+            guesses.append(f"numbers: {decimal!r} is the decimal sign")
         elif decimal == ",":
             guesses.append("numbers: the decimal sign is a comma")
     date_order: values.DateOrder = "DMY"
@@ -244,7 +240,7 @@ def _find_ways(plan: Plan, columns: Sequence[Column], sample: Sequence[Row]) -> 
         date_order, proven = values.guess_date_order(_cells(columns, sample, lambda c: kind_of(c.path) == "moment"))
         if not proven:
             word = "day/month/year" if date_order == "DMY" else "month/day/year"
-            guesses.append(f"dates: {word} (change with --date-format)")
+            guesses.append(f"dates: {word}")
     try:
         form = values.date_format(plan.date_format) if plan.date_format else None
         values._zone(plan.zone)

@@ -55,8 +55,8 @@ def neutral(text: str) -> str:
 
 
 def un_neutral(text: str) -> str:
-    """Takes away what neutral() put there."""
-    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_SIGNS else text
+    """Takes away what neutral() put there, and the mark with which spreadsheets (and Shopify) keep digits a text."""
+    return text[1:] if text[:1] == "'" and (text[1:2] in FORMULA_SIGNS or text[1:2].isdigit()) else text
 
 
 # -- decimals ---------------------------------------------------------------------------------------------------------
@@ -117,7 +117,8 @@ _YEAR_FIRST = re.compile(r"^(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(.*)$")
 _YEAR_LAST = re.compile(r"^(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d\d)(.*)$")
 _CLOCK = re.compile(r"^[ ,T]+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s*([AaPp])?\.?(?:[Mm]\.?)?\s*(Z|[+-]\d\d:?\d\d|UTC)?$")
 _NAMED = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%Y", "%d. %B %Y")
-_NAMED_CLOCK = tuple(f"{day}{clock}" for day in _NAMED for clock in (" %H:%M", " %H:%M:%S", ", %H:%M", " %I:%M %p", ", %I:%M %p"))
+_CLOCKS = (" %H:%M", " %H:%M:%S", ", %H:%M", " %I:%M %p", ", %I:%M %p", " %I:%M:%S %p", ", %I:%M:%S %p")
+_NAMED_CLOCK = tuple(f"{day}{clock}" for day in _NAMED for clock in _CLOCKS)
 _TOKENS = (("YYYY", "%Y"), ("YY", "%y"), ("MMM", "%b"), ("MM", "%m"), ("DD", "%d"), ("HH", "%H"), ("mm", "%M"), ("SS", "%S"), ("ss", "%S"))
 
 

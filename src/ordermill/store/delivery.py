@@ -24,15 +24,14 @@ from ordermill.core.event import (
     ADDRESS_CHARS_MAX,
     OPERATIONAL,
     Draught,
-    EndpointFacts,
     Event,
     EventType,
-    ExhaustionFacts,
     Scribe,
     Subject,
     facts_of,
     moment,
 )
+from ordermill.core.facts import EndpointFacts, ExhaustionFacts
 from ordermill.core.order import Mode, Order
 from ordermill.store import rows
 from ordermill.store.announcing import Owed, Voices, announce, endpoint, event, listeners
@@ -276,5 +275,5 @@ def forget(tx: Transaction, account_id: int, before: int, events: int) -> bool:
     tx.run("forget_deliveries", account_id, account_id, cutoff)
     tx.run("forget_events", account_id, cutoff)
     if row is None:
-        tx.run("forget_hosts", account_id, before)
+        tx.run("forget_hosts", account_id, before, account_id)
     return row is not None

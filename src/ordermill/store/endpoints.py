@@ -11,22 +11,19 @@ from ordermill.core.batch import Sender
 from ordermill.core.delivery import (
     SECRET_OVERLAP_S,
     Attempt,
-    Backlog,
     Delivery,
-    DeliveryQuery,
     DeliveryState,
     Endpoint,
     EndpointState,
-    EndpointStats,
-    EventQuery,
     Kind,
-    NewEndpoint,
     lane_of,
     make_secret,
     wants,
 )
+from ordermill.core.delivery_query import Backlog, DeliveryQuery, EndpointStats, EventQuery, NewEndpoint
 from ordermill.core.errors import Conflict, NotFound
-from ordermill.core.event import Draught, Event, EventType, PingFacts, Scribe, as_draught
+from ordermill.core.event import Draught, Event, EventType, Scribe, as_draught
+from ordermill.core.facts import PingFacts
 from ordermill.core.order import Mode
 from ordermill.core.query import Page
 from ordermill.store import announcing
@@ -175,24 +172,29 @@ def ping(tx: Transaction, voices: Voices, sender: Sender, endpoint_id: int, now:
 def find_deliveries(tx: Transaction, sender: Sender, query: DeliveryQuery) -> Page[Delivery]:
     asked: list[tuple[str, tuple[object, ...]]] = []
     for clause, value in (
-        ("delivery.state", None if query.state is None else query.state.value),
         ("delivery.endpoint", query.endpoint_id),
         ("delivery.event", query.event_id),
         ("delivery.type", None if query.type is None else query.type.value),
-        ("delivery.order", query.order_id),
-        ("delivery.batch", query.batch_id),
         ("delivery.error", None if query.error is None else query.error + "%"),
         ("delivery.created_after", query.created_after),
         ("delivery.created_before", query.created_before),
     ):
         if value is not None:
             asked.append((clause, (value,)))
+    if query.state is not None:
+        asked.append((f"delivery.{query.state.word}", ()))
+    if query.order_id is not None:
+        asked.append(("delivery.order", (sender.account_id, query.order_id)))
+    if query.batch_id is not None:
+        asked.append(("delivery.batch", (sender.account_id, query.batch_id)))
     if query.behind is not None:
         last = find_delivery(tx, sender, query.behind)
         if last is None:
             return Page(entries=())
         asked.append(("delivery.behind", (last.event_id, last.endpoint_id)))
-    found = _page(tx, sender, "find_deliveries", "delivery.newest", asked, query.limit)
+    few = query.state is DeliveryState.PENDING and query.order_id is None and query.batch_id is None
+    tail = "delivery.newest_of_few" if few else "delivery.newest"
+    found = _page(tx, sender, "find_deliveries", tail, asked, query.limit)
     entries = tuple(announcing.delivery(row) for row in found[: query.limit])
     return Page(entries=entries, more=len(found) > query.limit)
 
@@ -213,7 +215,8 @@ def find_events(tx: Transaction, sender: Sender, query: EventQuery) -> Page[Even
         if last is None:
             return Page(entries=())
         asked.append(("event.behind", (last.created_at, last.id)))
-    found = _page(tx, sender, "find_events", "event.newest", asked, query.limit)
+    tail = "event.newest" if query.order_id is None and query.batch_id is None else "event.newest_of"
+    found = _page(tx, sender, "find_events", tail, asked, query.limit)
     return Page(entries=tuple(announcing.event(row) for row in found[: query.limit]), more=len(found) > query.limit)
 
 

@@ -137,6 +137,18 @@ class ImportLedger:
         state = ImportState.RUNNING if job.state is ImportState.QUEUED else job.state
         return msgspec.structs.replace(job, owner=owner, attempt=job.attempt + 1, lease_until=until, state=state)
 
+    async def claim_stream(self, job: ImportJob, owner: str) -> ImportJob | None:
+        """The same for a stream, which only its sender can go on with."""
+        now = self.clock()
+        until = now + LEASE_S * 1_000_000
+        written = await self.lanes.write(
+            lambda tx: tx.run("claim_stream", owner, until, now, job.account_id, job.id, job.attempt, now)
+        )
+        if written != 1:
+            return None
+        changes = {"owner": owner, "attempt": job.attempt + 1, "lease_until": until, "state": ImportState.STREAMING}
+        return msgspec.structs.replace(job, **changes)
+
     async def renew(self, job: ImportJob, permille: int) -> bool:
         """Still mine, still wanted? False: it was stopped, cancelled, or somebody else has it."""
         now = self.clock()

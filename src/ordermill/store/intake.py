@@ -2,7 +2,8 @@
 
 The order of the writes is the order of the locks, the same for everybody: orders that are there, contacts, orders that
 are new, items, batches, events, memos, counts. Within each, rows are sorted by key. So two settlements can wait for
-each other, never in a circle. What is read is checked when it is written; after a lost race it is locked and read again.
+each other, never in a circle. What is read is checked when it is written; after a lost race it is locked before it is
+read.
 """
 
 from __future__ import annotations

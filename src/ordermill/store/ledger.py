@@ -7,12 +7,13 @@ from functools import partial
 
 from ordermill.core.account import Account, ApiKey
 from ordermill.core.batch import Batch, Draft, Item, Sender, Settled, Submission
+from ordermill.core.erasing import Erased, Person
 from ordermill.core.errors import NotFound
 from ordermill.core.figures import Figures, TallyQuery
 from ordermill.core.memo import KEPT_S, Answer, Memo, Remembered
 from ordermill.core.order import NewOrder, Order, OrderKey, Revision
 from ordermill.core.query import BatchQuery, Cause, ItemQuery, OrderQuery, Page
-from ordermill.store import accounts, cancelling, figures, intake, query, rows
+from ordermill.store import accounts, cancelling, erasing, figures, intake, query, rows
 from ordermill.store.announcing import OWN_VOICES, Voices, announce_settled
 from ordermill.store.engine import Engine, Transaction
 from ordermill.store.intake import Job
@@ -28,6 +29,9 @@ class Ledger:
         self.clock = clock
         self.lanes = Lanes(engine, clock, partial(intake.settle, voices=voices))
         self.outbox = Outbox(self.lanes, clock, voices)
+
+        # called after each commit, with the instant at which it was known
+        self.on_settled: Callable[[Submission, Settled, int], None] = lambda _submission, _settled, _now: None
 
     def close(self) -> None:
         self.lanes.close()
@@ -48,6 +52,7 @@ class Ledger:
         settled = await self.lanes.submit(job)
         if settled.deliveries:
             self.outbox.on_deliveries()
+        self.on_settled(submission, settled, self.clock())
         return settled
 
     async def check(self, sender: Sender, submission: Submission) -> Settled:
@@ -130,6 +135,12 @@ class Ledger:
 
     async def find_figures(self, sender: Sender, asked: TallyQuery) -> Figures:
         return await self.lanes.read(lambda tx: figures.find_figures(tx, sender, asked))
+
+    # forgetting
+
+    async def erase(self, sender: Sender, person: Person, rewrite: erasing.Rewrite) -> Erased:
+        now = self.clock()
+        return await self.lanes.write(lambda tx: erasing.erase(tx, sender, person, rewrite, now))
 
     # accounts and keys
 

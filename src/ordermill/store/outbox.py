@@ -10,20 +10,16 @@ from ordermill.core.batch import Sender
 from ordermill.core.delivery import (
     ENDPOINTS_MAX,
     Attempt,
-    Backlog,
     Claim,
     Delivery,
-    DeliveryQuery,
     DeliveryState,
     Due,
     Endpoint,
-    EndpointStats,
-    EventQuery,
-    NewEndpoint,
     Policy,
     Recorded,
     Result,
 )
+from ordermill.core.delivery_query import Backlog, DeliveryQuery, EndpointStats, EventQuery, NewEndpoint
 from ordermill.core.event import Event, Subject
 from ordermill.core.query import Page
 from ordermill.store import accounts, announcing, delivery, endpoints
@@ -68,6 +64,11 @@ class Outbox:
     async def release(self, claims: Sequence[Claim], owner: str) -> None:
         now = self.clock()
         await self.lanes.write(lambda tx: delivery.release(tx, claims, owner, now))
+
+    async def release_all(self, but: str) -> int:
+        """What other owners left claimed is due now. Only for a process that is alone on its database."""
+        now = self.clock()
+        return await self.lanes.write(lambda tx: tx.run("release_all", now, but))
 
     async def record(self, results: Sequence[Result], owner: str, policy: Policy) -> Recorded:
         now = self.clock()

@@ -117,14 +117,16 @@ def order_clauses(query: OrderQuery) -> tuple[list[str], list[object]]:
     asked: list[tuple[str, tuple[object, ...]]] = []
     if query.dialect is not None:
         asked.append(("order.dialect", (query.dialect,)))
-    for clause, values in (
-        ("order.sources", query.sources),
-        ("order.references", query.references),
-        ("order.ids", query.ids),
-        ("order.statuses", query.statuses),
+    for clause, clause_of_many, values in (
+        ("order.source", "order.sources", query.sources),
+        ("order.reference", "order.references", query.references),
+        ("order.id", "order.ids", query.ids),
+        ("order.status", "order.statuses", query.statuses),
     ):
-        if values:
-            asked.append((clause, (_list(values),)))
+        if len(values) == 1:  # an index is in order behind one value, not behind a list
+            asked.append((clause, values))
+        elif values:
+            asked.append((clause_of_many, (_list(values),)))
     asked += [("order.status_not", (status,)) for status in query.statuses_not]
     for clause, value in (
         ("order.placed_after", query.placed_after),

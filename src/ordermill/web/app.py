@@ -142,7 +142,8 @@ class Web:
         request.sender = sender_of(key, request.request_id)
         self._throttle(face, key, told)
         require(key, route.scope)
-        _check_media(face, request)
+        if not route.stream:  # a file is of any type
+            _check_media(face, request)
         if request.method not in ("POST", "PUT", "PATCH"):
             return await self._remembered(route, request)
         if self.draining:

@@ -26,8 +26,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Path, verb, handler and description. `takes`: the type (or JSON Schema) of the body, None for no body.
 
-    `refuses`: the statuses of refusals besides those that every call can answer with. `optional_body`: the body may be
-    left out. `dry_run`: heeds Ordermill-Dry-Run. `handler` None: described only, it is routed elsewhere.
+    `media`: the body's media types, the usual one first. `optional_body`: the body may be left out. `stream`: the
+    handler reads the body itself. `refuses`: the statuses of refusals besides those that every call can answer with.
+    `dry_run`: heeds Ordermill-Dry-Run. `handler` None: described only, it is routed elsewhere.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     path_parameters: dict[str, str] = {}
     takes: Any = None
+    media: tuple[str, ...] = (JSON,)
     optional_body: bool = False
     examples: dict[str, Any] = {}
     refuses: tuple[int, ...] = ()

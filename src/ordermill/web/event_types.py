@@ -10,16 +10,8 @@ import msgspec
 
 from ordermill.core import ids
 from ordermill.core.batch import Batch, BatchStatus, Counts, Item, OutcomeKind, Problem
-from ordermill.core.event import (
-    CATALOGUE,
-    OPERATIONAL,
-    EndpointFacts,
-    EventType,
-    ExhaustionFacts,
-    PingFacts,
-    Scribe,
-    spell_message,
-)
+from ordermill.core.event import CATALOGUE, OPERATIONAL, EventType, Scribe, spell_message
+from ordermill.core.facts import EndpointFacts, ExhaustionFacts, PingFacts
 from ordermill.core.order import Mode, NewOrder, OnExisting, Order
 from ordermill.core.outcome import Created, Updated
 from ordermill.core.processing import Place, after

@@ -59,7 +59,7 @@ def build(
         *Batches(mill, ledger).calls(),
         *Failed(mill).calls(),
         *Intake(mill, by_name, limits).calls(),
-        *Orders(mill, by_name).calls(),
+        *Orders(mill, ledger, by_name, raw_days=config.raw_retention_days).calls(),
         *Keys(ledger, authenticator).calls(),
         *Figures(ledger, by_name, limits, config).calls(),
         *(call for call in extra if isinstance(call, Call)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ from ordermill.web.parameters import read_query
 
 DRY_RUN = "ordermill-dry-run"
 READ_AT_ONCE = 500  # failed orders fetched from the ledger in one go
+SHOWN_AT_ONCE = 1_000  # orders written before other requests get a turn
 KEY_CHARS = 1_000
 PROBLEMS_TOLD_MAX = 100
 
@@ -172,7 +173,7 @@ class Intake:
             settled = await self.mill.check_only(request.who, lenient)
             if strict:
                 refuse_problems(((item.key, item.problems) for item in settled.items), place)
-            return write_taken(settled, dry=True)
+            return await write_dry(settled)
         try:
             settled = await self.mill.submit(request.who, submission, request.memo(write_taken))
         except Invalid:
@@ -180,7 +181,7 @@ class Intake:
             checked = await self.mill.check_only(request.who, lenient)
             refuse_problems(((item.key, item.problems) for item in checked.items), place)
             raise
-        return write_taken(settled)
+        return await write_in_turns(settled)
 
     def calls(self) -> tuple[Call, ...]:
         taken = (
@@ -322,20 +323,39 @@ def refuse_problems(found: Any, place: Callable[[str], str]) -> None:
         )
 
 
-def write_taken(settled: Settled, dry: bool = False) -> Reply:
-    """201 and where the batch is; 200 after a dry run, whose ids and numbers do not exist."""
-    batch = settled.batch
-    assert batch is not None  # nothing here is a single
-    show: Callable[[Item], shapes.Item] = partial(telling.item, mode=batch.mode)
-    items = [_unnumbered(item, batch) for item in settled.items] if dry else settled.items
-    taken = shapes.Taken(
-        batch=None if dry else telling.batch(batch),
-        dry_run=dry,
-        counts=telling.counts(batch.counts),
-        orders=[show(item) for item in items],
-    )
-    if dry:
-        return telling.write(taken)
+def write_taken(settled: Settled) -> Reply:
+    """The answer, written at once (it goes into a memo)."""
+    batch = _batch_of(settled)
+    return _taken(batch, [telling.item(item, batch.mode) for item in settled.items])
+
+
+async def write_in_turns(settled: Settled) -> Reply:
+    """The same, with a turn for other requests now and then."""
+    batch = _batch_of(settled)
+    return _taken(batch, await in_chunks(settled.items, partial(telling.item, mode=batch.mode), SHOWN_AT_ONCE))
+
+
+async def write_dry(settled: Settled) -> Reply:
+    """200, without the ids and numbers that do not exist."""
+    batch = _batch_of(settled)
+
+    def show(item: Item) -> shapes.Item:
+        return telling.item(_unnumbered(item, batch), batch.mode)
+
+    shown = await in_chunks(settled.items, show, SHOWN_AT_ONCE)
+    counts = telling.counts(batch.counts)
+    return telling.write(shapes.Taken(batch=None, dry_run=True, counts=counts, orders=list(shown)))
+
+
+def _batch_of(settled: Settled) -> Batch:
+    assert settled.batch is not None  # nothing here is a single
+    return settled.batch
+
+
+def _taken(batch: Batch, shown: Sequence[shapes.Item]) -> Reply:
+    """201, and where the batch is."""
+    counts = telling.counts(batch.counts)
+    taken = shapes.Taken(batch=telling.batch(batch), dry_run=False, counts=counts, orders=list(shown))
     headers = (
         ("location", f"{telling.PREFIX}/batches/{telling.spell_batch(batch.id)}"),
         ("ordermill-batch-id", str(batch.id)),

@@ -17,7 +17,7 @@ from ordermill.core.batch import Sender
 from ordermill.core.errors import Conflict, Forbidden, Invalid, NotFound
 from ordermill.core.order import Mode
 from ordermill.store.ledger import Ledger
-from ordermill.web import shapes, telling
+from ordermill.web import key_shapes, shapes, telling
 from ordermill.web.auth import Authenticator
 from ordermill.web.bodies import read_body
 from ordermill.web.call import Answer, Call
@@ -46,7 +46,7 @@ class Keys:
     async def create_key(self, request: Request) -> Reply:
         """POST /keys: 201 with the secret, once."""
         read_query(request.query(), ())
-        asked = read_body(request, shapes.NewKey)
+        asked = read_body(request, key_shapes.NewKey)
         who = request.who
         mode = who.mode if asked.mode is None else Mode[asked.mode.upper()]
         if not may_see(who, mode):
@@ -66,7 +66,7 @@ class Keys:
     async def rotate_key(self, request: Request) -> Reply:
         """POST /keys/{id}/rotate: 201 with a new key like the old one, which ends after the overlap."""
         read_query(request.query(), ())
-        asked = read_body(request, shapes.Rotation, optional=True)
+        asked = read_body(request, key_shapes.Rotation, optional=True)
         old = await self._key(request)
         if not old.valid_at(now()):
             raise Conflict("this key has ended: there is nothing to rotate", hint="make a new one")
@@ -80,7 +80,7 @@ class Keys:
             await self.ledger.save_key(made)
         self.authenticator.forget()
         ending = await self.ledger.find_key(old.id)
-        rotated = shapes.Rotated(made=telling.made_key(made, secret), old=telling.key(ending or old))
+        rotated = key_shapes.Rotated(made=telling.made_key(made, secret), old=telling.key(ending or old))
         return telling.write(rotated, 201, (("cache-control", "no-store"),))
 
     async def revoke_key(self, request: Request) -> Reply:
@@ -118,7 +118,7 @@ class Keys:
         """POST /accounts: 201. It has no key yet: POST /keys with its name makes one."""
         read_query(request.query(), ())
         check_keeper(request.who)
-        asked = read_body(request, shapes.NewAccount)
+        asked = read_body(request, key_shapes.NewAccount)
         made: Account = await self.ledger.create_account(asked.name)
         return telling.write(telling.account(made), 201)
 
@@ -134,7 +134,7 @@ class Keys:
                 handler=self.list_keys,
                 scope=admin,
                 parameters=(ACCOUNT,),
-                answers=(Answer(status=200, sentence="All keys.", body=shapes.Listing[shapes.Key]),),
+                answers=(Answer(status=200, sentence="All keys.", body=shapes.Listing[key_shapes.Key]),),
                 refuses=(404, 422),
             ),
             Call(
@@ -147,8 +147,8 @@ class Keys:
                 "would keep the secret.",
                 handler=self.create_key,
                 scope=admin,
-                takes=shapes.NewKey,
-                answers=(Answer(status=201, sentence="The key with its secret.", body=shapes.MadeKey),),
+                takes=key_shapes.NewKey,
+                answers=(Answer(status=201, sentence="The key with its secret.", body=key_shapes.MadeKey),),
                 refuses=(400, 404, 413, 415, 422),
             ),
             Call(
@@ -161,9 +161,9 @@ class Keys:
                 handler=self.rotate_key,
                 scope=admin,
                 path_parameters=IN_PATH,
-                takes=shapes.Rotation,
+                takes=key_shapes.Rotation,
                 optional_body=True,
-                answers=(Answer(status=201, sentence="The new key and the old one.", body=shapes.Rotated),),
+                answers=(Answer(status=201, sentence="The new key and the old one.", body=key_shapes.Rotated),),
                 refuses=(400, 404, 409, 413, 415, 422),
             ),
             Call(
@@ -187,7 +187,7 @@ class Keys:
                 summary="Accounts of this server (administrators of the account `default`)",
                 handler=self.list_accounts,
                 scope=admin,
-                answers=(Answer(status=200, sentence="All accounts.", body=shapes.Listing[shapes.Account]),),
+                answers=(Answer(status=200, sentence="All accounts.", body=shapes.Listing[key_shapes.Account]),),
                 refuses=(422,),
             ),
             Call(
@@ -199,8 +199,8 @@ class Keys:
                 handler=self.create_account,
                 scope=admin,
                 write=True,
-                takes=shapes.NewAccount,
-                answers=(Answer(status=201, sentence="The account.", body=shapes.Account),),
+                takes=key_shapes.NewAccount,
+                answers=(Answer(status=201, sentence="The account.", body=key_shapes.Account),),
                 refuses=(400, 409, 413, 415, 422),
             ),
         )

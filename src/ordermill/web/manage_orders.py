@@ -11,6 +11,8 @@ from ordermill.core.mill import Mill
 from ordermill.core.order import Content, Order, OrderKey
 from ordermill.core.query import OrderQuery
 from ordermill.dialects.dialect import Dialect
+from ordermill.store.console import ConsoleStore
+from ordermill.store.ledger import Ledger
 from ordermill.web import shapes, telling
 from ordermill.web.call import Answer, Call
 from ordermill.web.history import write_history
@@ -49,13 +51,17 @@ ORDER_OR_OTHER = {
     ]
 }
 IN_PATH = {"id": "The order's id here: `ord_` and 32 hexadecimal digits."}
+DAY_US = 86_400_000_000
 
 
 class Orders:
     """The handlers."""
 
-    def __init__(self, mill: Mill, dialects: Mapping[str, Dialect]) -> None:
+    def __init__(self, mill: Mill, ledger: Ledger, dialects: Mapping[str, Dialect], *, raw_days: int = 0) -> None:
         self.mill = mill
+        self.clock = ledger.clock
+        self.raw_days = raw_days
+        self.watching = ConsoleStore(ledger.lanes, ledger.clock)
         self.dialects = dialects
 
     async def list_orders(self, request: Request) -> Reply:
@@ -75,27 +81,25 @@ class Orders:
         asked = read_query(request.query(), (*BY_REFERENCE, AS))
         contract, reference, source = asked["contract"], asked["reference"], asked.get("source")
         if source is None:
-            source = await self._only_source(request, contract, reference)
-        key = OrderKey(contract, source, reference)
-        order = await self.mill.find_order_by_key(request.who, key)
+            return self._show(await self._only_one(request, contract, reference), asked.get("as"))
+        order = await self.mill.find_order_by_key(request.who, OrderKey(contract, source, reference))
         if order is None:
             raise NotFound("there is no order with that reference")
         return self._show(order, asked.get("as"))
 
-    async def _only_source(self, request: Request, contract: str, reference: str) -> str:
-        """The source of the orders with that reference. Raises NotFound, and Conflict when there are several."""
-        query = OrderQuery(dialect=contract, references=(reference,), limit=100, with_count=False, with_document=False)
-        page = await self.mill.find_orders(request.who, query)
-        sources = sorted({order.source for order in page.entries})
-        if not sources:
+    async def _only_one(self, request: Request, contract: str, reference: str) -> Order:
+        """The order of whatever source has that reference. Raises NotFound, and Conflict when several have it."""
+        found = await self.watching.find_orders_by_reference(request.who, reference)
+        orders = [order for order in found if order.dialect == contract]
+        if not orders:
             raise NotFound("there is no order with that reference")
-        if len(sources) > 1:
+        if len(orders) > 1:
             raise Conflict(
-                f"{len(sources)} sources have an order with that reference",
+                f"{len(orders)} sources have an order with that reference",
                 field="source",
-                hint=f"name one: {', '.join(sources[:10])}",
+                hint=f"name one: {', '.join(sorted(order.source for order in orders)[:10])}",
             )
-        return sources[0]
+        return orders[0]
 
     def _show(self, order: Order, contract: str | None) -> Reply:
         content = self._content(order)
@@ -125,11 +129,15 @@ class Orders:
         document = order.document
         if asked:
             document = await self._document(request, order, asked)
-        if document is None:
+        if document is None or self._is_past(order):
             raise NotFound(
                 "what was sent is past the retention time", hint="raw_retention_days says how long it is kept"
             )
         return Reply(200, document.encode())
+
+    def _is_past(self, order: Order) -> bool:
+        """Older versions are gone from the ledger by then; the newest one is the order, but no more shown as sent."""
+        return bool(self.raw_days) and order.changed_at < self.clock() - self.raw_days * DAY_US
 
     async def _document(self, request: Request, order: Order, asked: dict[str, Any]) -> str | None:
         revisions = await self.mill.find_revisions(request.who, order.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from collections import deque
@@ -13,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ordermill import __version__
+from ordermill.core.batch import Settled, Submission, count
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 REQUESTS = Counter("ordermill_http_requests", "Requests answered.", ["route", "method", "status"], registry=REGISTRY)
@@ -27,15 +29,36 @@ ORDERS = Counter("ordermill_orders", "Orders settled.", ["contract", "outcome"],
 BATCHES = Counter("ordermill_batches", "Batches settled.", ["contract", "status"], registry=REGISTRY)
 REJECTIONS = Counter("ordermill_rejections", "Requests refused.", ["contract", "code"], registry=REGISTRY)
 ORDER_SECONDS = Histogram(
-    "ordermill_order_seconds", "From receipt to durable.", buckets=(0.005, 0.025, 0.1, 0.5, 1, 5, 30), registry=REGISTRY
+    "ordermill_order_seconds",
+    "From the begin of the transaction to durable.",
+    buckets=(0.005, 0.025, 0.1, 0.5, 1, 5, 30),
+    registry=REGISTRY,
 )
 BUFFERED = Gauge("ordermill_buffered_bytes", "Bytes of request bodies held now.", registry=REGISTRY)
 WAITING = Gauge("ordermill_waiting_orders", "Jobs that wait for a write connection.", registry=REGISTRY)
+DB_BYTES = Gauge("ordermill_db_bytes", "Size of the ledger.", registry=REGISTRY)
+DISK_FREE = Gauge("ordermill_disk_free_bytes", "Bytes free where the SQLite ledger lies.", registry=REGISTRY)
+BACKUP_AGE = Gauge("ordermill_backup_age_seconds", "Since the newest backup of the SQLite ledger.", registry=REGISTRY)
+for _unknown in (DB_BYTES, DISK_FREE, BACKUP_AGE):
+    _unknown.set(math.nan)
 BUILD = Gauge("ordermill_build_info", "Which version runs.", ["version"], registry=REGISTRY)
 BUILD.labels(__version__).set(1)
 
 RECENT_MAX = 200  # lines kept for the console
 _encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def count_settled(submission: Submission, settled: Settled, now: int) -> None:
+    """What one commit made durable. `now`: µs since 1970 UTC; the transaction began at `settled.at`."""
+    contract = submission.dialect
+    counts = count(item.outcome for item in settled.items)
+    for outcome in ("created", "updated", "unchanged", "failed"):
+        number = getattr(counts, outcome)
+        if number:
+            ORDERS.labels(contract, outcome).inc(number)
+    if settled.batch is not None and settled.batch.status.final:
+        BATCHES.labels(contract, settled.batch.status.value).inc()
+    ORDER_SECONDS.observe(max(0, now - settled.at) / 1_000_000)
 
 
 class LineWriter:

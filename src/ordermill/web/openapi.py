@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 documents from tables of calls and the types that decode and encode the wire, and where they are served."""
+"""OpenAPI 3.1 documents, made from tables of calls and the types that decode and encode the wire, and served."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _body(call: Call, schemas: Schemas) -> Schema:
     content: Schema = {"schema": schemas.of(call.takes)}
     if call.examples:
         content["examples"] = {name: {"value": value} for name, value in call.examples.items()}
-    return {"required": not call.optional_body, "content": {JSON: content}}
+    return {"required": not call.optional_body, "content": dict.fromkeys(call.media, content)}
 
 
 def _responses(contract: Contract, call: Call, schemas: Schemas) -> Schema:

@@ -171,6 +171,8 @@ def _patches(limits: Limits) -> dict[tuple[str, str], Schema]:
             "anyOf": [{"type": "string", "format": "uri", "maxLength": 2000}, {"type": "null"}],
             "description": "Called once the batch is complete.",
         },
-        ("OrderBatch", ""): {"description": f"At most {limits.brevo_orders} orders and {limits.brevo_body_bytes} bytes."},
+        ("OrderBatch", ""): {
+            "description": f"At most {limits.brevo_orders} orders and {limits.brevo_body_bytes} bytes."
+        },
         ("ListedOrder", "metaInfo"): {"type": "object"},
     }

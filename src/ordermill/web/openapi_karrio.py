@@ -5,10 +5,7 @@ A client generated from it must get by with what it says: so it answers a batch 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
-import msgspec
-from msgspec import Meta
+from typing import Any
 
 from ordermill.core.limits import Limits
 from ordermill.dialects.karrio import wire
@@ -16,6 +13,15 @@ from ordermill.dialects.karrio.queries import ORDER_STATUSES, PAGE_DEFAULT, RESO
 from ordermill.dialects.karrio.routes import Settings
 from ordermill.web.call import Answer, Call
 from ordermill.web.openapi import Contract
+from ordermill.web.openapi_karrio_shapes import (
+    BatchOperation,
+    BatchOperations,
+    BatchOrderData,
+    ErrorResponse,
+    KeptOrder,
+    Orders,
+    OrderUpdateData,
+)
 from ordermill.web.openapi_karrio_webhooks import webhook_calls, webhook_patches
 from ordermill.web.openapi_schemas import Schema
 from ordermill.web.parameters import Parameter
@@ -49,126 +55,6 @@ REFUSALS = {
     503: "The server cannot take this now; nothing was stored.",
 }
 STATUSES = ("queued", "running", "failed", "completed", "completed_with_errors")
-Status = Literal["queued", "running", "failed", "completed", "completed_with_errors"]
-Text = str | None
-Free = dict[str, Any]
-
-
-class BatchObject(msgspec.Struct):
-    """One order's place in a batch. `errors`: null, or the texts of what is wrong by field."""
-
-    id: str
-    status: Status
-    errors: dict[str, list[str]] | None
-
-
-class BatchOperation(msgspec.Struct):
-    """A batch and what became of each order, in the order of the request."""
-
-    id: Annotated[str, Meta(pattern="^batch_[0-9a-f]{32}$")]
-    status: Status
-    resource_type: Literal["orders", "shipments", "trackers", "billing"]
-    resources: list[BatchObject]
-    created_at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-    updated_at: Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-    test_mode: bool
-
-
-class BatchOperations(msgspec.Struct):
-    """A page of operations, newest first."""
-
-    count: int
-    next: str | None
-    previous: str | None
-    results: list[BatchOperation]
-
-
-class KeptAddress(msgspec.Struct):
-    """An address of an order that is there."""
-
-    id: Annotated[str, Meta(pattern="^adr_[0-9a-f]{12}$")]
-    object_type: Literal["address"]
-    postal_code: Text
-    city: Text
-    federal_tax_id: Text
-    state_tax_id: Text
-    person_name: Text
-    company_name: Text
-    country_code: Text
-    email: Text
-    phone_number: Text
-    state_code: Text
-    residential: bool | None
-    street_number: Text
-    address_line1: Text
-    address_line2: Text
-    validate_location: bool | None
-    validation: Free | None
-
-
-class LineItem(msgspec.Struct):
-    """A line of an order that is there."""
-
-    id: Annotated[str, Meta(pattern="^oli_[0-9a-f]{12}$")]
-    object_type: Literal["commodity"]
-    weight: float
-    weight_unit: Literal["KG", "LB", "OZ", "G"]
-    title: Text
-    description: Text
-    quantity: int
-    sku: Text
-    hs_code: Text
-    value_amount: float | None
-    value_currency: Text
-    origin_country: Text
-    parent_id: Text
-    metadata: Free | None
-    unfulfilled_quantity: int
-
-
-class KeptOrder(msgspec.Struct):
-    """An order that is there. `created_at` has a blank between date and time."""
-
-    id: Annotated[str, Meta(pattern="^ord_[0-9a-f]{32}$")]
-    object_type: Literal["order"]
-    order_id: str
-    order_date: Annotated[str, Meta(extra_json_schema={"format": "date"})]
-    source: str
-    status: Literal["unfulfilled", "cancelled", "fulfilled", "delivered", "partial"]
-    shipping_to: KeptAddress
-    shipping_from: KeptAddress | None
-    billing_address: KeptAddress | None
-    line_items: list[LineItem]
-    options: Free
-    meta: Free
-    metadata: Free
-    shipments: list[Free]
-    test_mode: bool
-    created_at: str
-
-
-class Orders(msgspec.Struct):
-    """A page of orders, newest first."""
-
-    count: int
-    next: str | None
-    previous: str | None
-    results: list[KeptOrder]
-
-
-class OrderUpdateData(msgspec.Struct, omit_defaults=True):
-    """Merged into what is there; a null in one of them removes its name."""
-
-    options: Free | None = None
-    metadata: Free = {}
-
-
-class BatchOrderData(msgspec.Struct):
-    orders: list[Any]
-
-
-class ErrorResponse(msgspec.Struct):
-    errors: list[wire.Error]
 
 
 def karrio(limits: Limits, settings: Settings) -> Contract:
@@ -381,7 +267,12 @@ def _patches(limits: Limits) -> dict[tuple[str, str], Schema]:
     return {
         ("BatchOrderData", "orders"): {"type": "array", "items": order, "minItems": 1, "maxItems": limits.orders},
         ("BatchOrderData", ""): {"description": f"At most {limits.orders} orders and {limits.body_bytes} bytes."},
-        ("OrderData", "source"): {"type": "string", "minLength": 1, "maxLength": wire.REFERENCE_CHARS, "default": "API"},
+        ("OrderData", "source"): {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": wire.REFERENCE_CHARS,
+            "default": "API",
+        },
         ("OrderData", ""): {"description": "One order as it is sent."},
         ("CommodityData", "value_amount"): value,
         ("OrderUpdateData", "options"): {"anyOf": [free, {"type": "null"}]},

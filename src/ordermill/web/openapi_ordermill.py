@@ -30,6 +30,7 @@ TAGS = {
     "Keys": "Keys and accounts, for administrators.",
     "Figures": "Limits and sums.",
     "Webhooks": "Who is told of what, and whether it arrived.",
+    "Imports": "Files of orders: read, mapped, checked, taken in.",
 }
 HEADERS = {
     "RateLimit-Limit": "Requests a minute.",
@@ -39,14 +40,14 @@ HEADERS = {
 
 
 def ordermill(manage: Manage, limits: Limits) -> Contract:
-    used = {call.tag for call in manage.calls}
+    used = dict.fromkeys(call.tag for call in manage.calls)
     return Contract(
         title="Ordermill",
         description="Batches and orders of every contract in one form: what came in, what became of it, and why not. "
         "Lists are pages: send `next` as `cursor`. A parameter that is not known is refused, not ignored.",
         prefix=manage.prefix,
         calls=manage.calls,
-        tags={name: sentence for name, sentence in TAGS.items() if name in used},
+        tags={name: TAGS[name] for name in used},
         security_schemes={"bearer": {"type": "http", "scheme": "bearer", "description": "A key, `omk_…`."}},
         error=ProblemDetails,
         error_media=MEDIA,

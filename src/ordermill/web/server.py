@@ -12,6 +12,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 GRACE_S = 8.0
+STREAMING_PATHS = frozenset(("/api/v1/orders/stream", "/api/v1/imports"))  # bodies of any size
+STREAM_IDLE_S = 300.0  # how long such a body may say nothing
 
 
 class DeadlineProtocol(HttpToolsProtocol):
@@ -23,7 +25,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     deadline_s = 30.0
     header_bytes_max = 32 * 1024
-    streaming_paths: frozenset[str] = frozenset()
+    streaming_paths = STREAMING_PATHS
     _streaming = False
     _deadline: asyncio.TimerHandle | None = None
     _awaiting = True  # the next byte begins a request
@@ -61,15 +63,17 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._streaming = self.scope is not None and self.scope.get("path") in self.streaming_paths
+        self._streaming = self.scope.get("path") in self.streaming_paths
 
     def on_message_complete(self) -> None:
         self._awaiting = True
+        self._streaming = False
         self._stop_deadline()
         super().on_message_complete()
 
     def _start_deadline(self) -> None:
-        self._deadline = self.loop.call_later(self.deadline_s, self._cut)
+        wait_s = STREAM_IDLE_S if self._streaming else self.deadline_s
+        self._deadline = self.loop.call_later(wait_s, self._cut)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:

@@ -15,7 +15,7 @@ from ordermill.core.delivery import DeliveryState
 from ordermill.core.order import Address, Content, Line, Mode, Order
 from ordermill.core.query import Cause
 from ordermill.dialects.reading import iso
-from ordermill.web import shapes
+from ordermill.web import key_shapes, shapes
 from ordermill.web.http import Reply
 
 PREFIX = "/api/v1"
@@ -208,12 +208,12 @@ def decimal(number: Decimal | None) -> str | None:
 # keys and accounts
 
 
-def key(found: ApiKey) -> shapes.Key:
-    return shapes.Key(**_key_members(found))
+def key(found: ApiKey) -> key_shapes.Key:
+    return key_shapes.Key(**_key_members(found))
 
 
-def made_key(found: ApiKey, secret: str) -> shapes.MadeKey:
-    return shapes.MadeKey(**_key_members(found), key=secret)
+def made_key(found: ApiKey, secret: str) -> key_shapes.MadeKey:
+    return key_shapes.MadeKey(**_key_members(found), key=secret)
 
 
 def _key_members(found: ApiKey) -> dict[str, Any]:
@@ -231,5 +231,5 @@ def _key_members(found: ApiKey) -> dict[str, Any]:
     }
 
 
-def account(found: Account) -> shapes.Account:
-    return shapes.Account(id=str(found.id), name=found.name, created_at=iso(found.created_at))
+def account(found: Account) -> key_shapes.Account:
+    return key_shapes.Account(id=str(found.id), name=found.name, created_at=iso(found.created_at))

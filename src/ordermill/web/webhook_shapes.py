@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from ordermill.core import ids
-from ordermill.core.delivery import Answer, Attempt, Delivery, DeliveryState, Endpoint, EndpointStats, Failure
+from ordermill.core.delivery import Answer, Attempt, Delivery, DeliveryState, Endpoint, Failure
+from ordermill.core.delivery_query import EndpointStats
 from ordermill.core.endpoints import Tried
 from ordermill.core.event import Event
 from ordermill.dialects.reading import iso

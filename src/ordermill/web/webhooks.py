@@ -7,16 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from ordermill.core import ids
 from ordermill.core.batch import Sender
-from ordermill.core.delivery import (
-    DeliveryQuery,
-    DeliveryState,
-    Endpoint,
-    EndpointState,
-    EventQuery,
-    Format,
-    NewEndpoint,
-    Ordering,
-)
+from ordermill.core.delivery import DeliveryState, Endpoint, EndpointState, Format, Ordering
+from ordermill.core.delivery_query import DeliveryQuery, EventQuery, NewEndpoint
 from ordermill.core.endpoints import Change, Endpoints
 from ordermill.core.errors import Conflict, Invalid, NotFound
 from ordermill.core.event import EventType, parse_message

@@ -103,7 +103,7 @@ class Importer:
                 if job.state is ImportState.CHECKING:
                     await self._check(job, reading)
                 else:
-                    await self.run(job, reading, stopping=stopping)
+                    await self.run(job, reading, stopping=stopping, stopped_as=ImportState.QUEUED)
         except Unusable as error:
             await self.imports.leave(_replace(job, state=ImportState.FAILED, message=str(error)))
         except (Overloaded, Collided) as error:
@@ -111,7 +111,15 @@ class Importer:
 
     @asynccontextmanager
     async def open(self, job: ImportJob) -> AsyncIterator[Reading]:
-        """The import's file, written out of the ledger into a temporary one, open. Raises Unusable."""
+        """The import's file, open. Raises Unusable."""
+        async with self.spool(job) as path:
+            plan = _plan.decode(job.plan)
+            with await asyncio.to_thread(Reading, path, plan, self.contracts, name=job.name) as reading:
+                yield reading
+
+    @asynccontextmanager
+    async def spool(self, job: ImportJob) -> AsyncIterator[Path]:
+        """The import's file, written out of the ledger into a temporary one."""
         suffix = Path(job.name).suffix[:10]
         with tempfile.NamedTemporaryFile(prefix="ordermill-import-", suffix=suffix) as file:
             number = 0
@@ -119,10 +127,7 @@ class Importer:
                 await asyncio.to_thread(file.write, part)
                 number += 1
             await asyncio.to_thread(file.flush)
-            plan = _plan.decode(job.plan)
-            reading = await asyncio.to_thread(Reading, Path(file.name), plan, self.contracts, name=job.name)
-            with reading:
-                yield reading
+            yield Path(file.name)
 
     async def _check(self, job: ImportJob, reading: Reading) -> None:
         report: Report | None = None
@@ -160,12 +165,13 @@ class Importer:
         *,
         stopping: asyncio.Event,
         progress: Progress | None = None,
+        stopped_as: ImportState = ImportState.STOPPED,
     ) -> ImportJob:
         """Takes the file in from where its batch stands. Ends completed, stopped, cancelled or (no orders) failed.
 
-        The job must be claimed. Whatever is raised, everything told of up to then is in the ledger.
+        The job must be claimed. `stopped_as`: how it is left when `stopping` is set; queued goes on by itself later. Whatever is raised, everything told of up to then is in the ledger.
         """
-        walk = _Walk(self, job, reading, progress)
+        walk = _Walk(self, job, reading, progress, stopped_as)
         return await walk.go(stopping)
 
     def submission(self, job: ImportJob, reading: Reading, chunk: Chunk) -> Submission:
@@ -182,7 +188,10 @@ class Importer:
 class _Walk:
     """One run of one import: two chunks are read ahead, so that making orders and writing them down overlap."""
 
-    def __init__(self, importer: Importer, job: ImportJob, reading: Reading, progress: Progress | None) -> None:
+    def __init__(
+        self, importer: Importer, job: ImportJob, reading: Reading, progress: Progress | None, stopped_as: ImportState
+    ) -> None:
+        self.stopped_as = stopped_as
         self.importer = importer
         self.imports = importer.imports
         self.job = job
@@ -218,7 +227,7 @@ class _Walk:
             if chunk.cut or (not last and self.failed > _failures_max(plan)):
                 return await self._leave(ImportState.STOPPED, _cut_message(plan))
             if stopping.is_set() and not last:
-                return await self._leave(ImportState.STOPPED, "stopped")
+                return await self._leave(self.stopped_as, "stopped")
             if not last and not await self._renew():
                 return await self._given_up()
             chunk, following = following, after

@@ -382,23 +382,26 @@ def _send_line(line: Line) -> wire.SentProduct:
 
 
 def _lost_fields(content: Content) -> Iterable[str]:
-    for name in _said(content) - _CARRIED:
-        if name != "ship_to" or content.bill_to is not None:
+    for name in _LOST_OF_ORDER:
+        if getattr(content, name) not in _NOTHING and (name != "ship_to" or content.bill_to is not None):
             yield name
     for kind in content.identifiers.keys() - {"email", "phone", "ext", "loyalty"}:
         yield f"identifiers.{kind}"
     which, place = ("bill_to", content.bill_to) if content.bill_to is not None else ("ship_to", content.ship_to)
     if place is not None:
-        for name in _said(place) - _CARRIED_OF_ADDRESS:
-            if name != "mobile" or place.phone is not None:  # stands in for a missing phone
+        for name in _LOST_OF_ADDRESS:
+            # A mobile phone stands in for a missing phone.
+            if getattr(place, name) is not None and (name != "mobile" or place.phone is not None):
                 yield f"{which}.{name}"
     for line in content.lines:
         if line.unit_price is None:
             yield "lines.unit_price"
-        for name in _said(line) - _CARRIED_OF_LINE:
-            yield f"lines.{name}"
+        for name in _LOST_OF_LINE:
+            if getattr(line, name) is not None:
+                yield f"lines.{name}"
 
 
-def _said(thing: Content | Address | Line) -> set[str]:
-    """The names of the fields that say something."""
-    return {name for name in thing.__struct_fields__ if getattr(thing, name) not in (None, (), {})}
+_NOTHING: tuple[Any, ...] = (None, (), {})
+_LOST_OF_ORDER = tuple(name for name in Content.__struct_fields__ if name not in _CARRIED)
+_LOST_OF_ADDRESS = tuple(name for name in Address.__struct_fields__ if name not in _CARRIED_OF_ADDRESS)
+_LOST_OF_LINE = tuple(name for name in Line.__struct_fields__ if name not in _CARRIED_OF_LINE)

@@ -137,7 +137,7 @@ def write_order_request(content: Content) -> tuple[bytes, tuple[str, ...]]:
         for name in ("shipping", "discount", "coupons", "payment_method", "store", "comment")
         if getattr(content, name)
     ]
-    lost += [name for name, missing in _line_losses(content).items() if missing]
+    lost += _line_losses(content)
     lost += _address_losses(content)
     for line in lines:
         if line["weight"] is None or line["weight_unit"] is None:
@@ -157,15 +157,22 @@ def write_order_request(content: Content) -> tuple[bytes, tuple[str, ...]]:
     return _encode(sent), tuple(lost)
 
 
-def _line_losses(content: Content) -> dict[str, bool]:
+def _line_losses(content: Content) -> list[str]:
     lines = content.lines
-    return {
-        "lines": not lines,
-        "lines.quantity": any(line.quantity != line.quantity.to_integral_value() for line in lines),
-        "lines.weight": any(line.weight is None or line.weight_unit is None for line in lines),
-        "lines.list_price": any(line.list_price is not None for line in lines),
-        "lines.comment": any(line.comment for line in lines),
-    }
+    lost = [] if lines else ["lines"]
+    if any(not _whole(line.quantity) for line in lines):
+        lost.append("lines.quantity")
+    if any(line.weight is None or line.weight_unit is None for line in lines):
+        lost.append("lines.weight")
+    if any(line.list_price is not None for line in lines):
+        lost.append("lines.list_price")
+    if any(line.comment for line in lines):
+        lost.append("lines.comment")
+    return lost
+
+
+def _whole(quantity: Decimal) -> bool:
+    return quantity == int(quantity)
 
 
 def _address_losses(content: Content) -> list[str]:
@@ -179,31 +186,54 @@ def _address_losses(content: Content) -> list[str]:
 
 
 def _lines(content: Content) -> list[dict[str, Any]]:
-    """The lines in the contract's fields, all of them."""
+    """The lines in the contract's fields, all of them and in its order. Spelled out: files are written by the million."""
     extra: list[dict[str, Any]] = content.extra.get("line_items") or [] if content.dialect == NAME else []
     lines = []
     for position, line in enumerate(content.lines):
-        shown: dict[str, Any] = {theirs: getattr(line, ours) for theirs, ours in LINE.items()}
-        shown["quantity"] = int(line.quantity) if line.quantity == line.quantity.to_integral_value() else line.quantity
-        names = {name: value for name in LINE_NAMES if (value := getattr(line, name)) is not None}
         more = extra[position] if position < len(extra) else {}
-        shown["parent_id"] = more.get("parent_id")
-        shown["metadata"] = more.get("metadata") or names or None
-        lines.append({name: shown[name] for name in wire.Commodity.__struct_fields__})
+        names = {name: value for name in LINE_NAMES if (value := getattr(line, name)) is not None}
+        lines.append(
+            {
+                "weight": line.weight,
+                "weight_unit": line.weight_unit,
+                "title": line.title,
+                "description": line.description,
+                "quantity": int(line.quantity) if _whole(line.quantity) else line.quantity,
+                "sku": line.sku,
+                "hs_code": line.hs_code,
+                "value_amount": line.unit_price,
+                "value_currency": line.currency,
+                "origin_country": line.origin_country,
+                "parent_id": more.get("parent_id"),
+                "metadata": more.get("metadata") or names or None,
+            }
+        )
     return lines
 
 
 def _address(content: Content, place: str) -> dict[str, Any] | None:
-    """One address in the contract's fields, all of them; None when there is none."""
+    """One address in the contract's fields, all of them and in its order; None when there is none."""
     address: Address | None = getattr(content, PLACES[place])
     if address is None:
         return None
-    shown: dict[str, Any] = {theirs: getattr(address, ours) for theirs, ours in ADDRESS.items()}
     more = content.extra.get(place) or {} if content.dialect == NAME else {}
-    shown["federal_tax_id"] = more.get("federal_tax_id")
-    shown["state_tax_id"] = more.get("state_tax_id")
-    shown["validate_location"] = more.get("validate_location", False)
-    return {name: shown[name] for name in wire.Address.__struct_fields__}
+    return {
+        "postal_code": address.postal_code,
+        "city": address.city,
+        "federal_tax_id": more.get("federal_tax_id"),
+        "state_tax_id": more.get("state_tax_id"),
+        "person_name": address.name,
+        "company_name": address.company,
+        "country_code": address.country_code,
+        "email": address.email,
+        "phone_number": address.phone,
+        "state_code": address.region,
+        "residential": address.residential,
+        "street_number": address.street_number,
+        "address_line1": address.line1,
+        "address_line2": address.line2,
+        "validate_location": more.get("validate_location", False),
+    }
 
 
 def _shown_address(content: Content, order_id: str, place: str) -> dict[str, Any] | None:

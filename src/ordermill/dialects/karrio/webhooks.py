@@ -9,7 +9,8 @@ import msgspec
 
 from ordermill.core import ids
 from ordermill.core.batch import Problem
-from ordermill.core.delivery import Endpoint, EndpointState, Failure, Kind, NewEndpoint, Ordering
+from ordermill.core.delivery import Endpoint, EndpointState, Failure, Kind, Ordering
+from ordermill.core.delivery_query import NewEndpoint
 from ordermill.core.endpoints import Change, Endpoints
 from ordermill.core.errors import Invalid, NotFound
 from ordermill.core.event import Draught, Event, EventType, Subject, Voice, facts_of

@@ -54,6 +54,10 @@ WHERE e.state = 'active' AND EXISTS (
     WHERE d.account_id = e.account_id AND d.endpoint_id = e.id AND d.state = 0 AND d.due_at <= ?
 )
 
+-- name: release_all
+-- For a process that knows that it is the only one: what a crash left claimed is due.
+UPDATE delivery SET owner = NULL, due_at = ? WHERE state = 0 AND owner IS NOT NULL AND owner <> ?
+
 -- name: find_due
 -- The last column: until when an older delivery of the same lane is ahead, NULL when none is.
 SELECT d.id, d.account_id, d.endpoint_id, d.attempt, d.tries, d.lane, d.url,
@@ -134,8 +138,12 @@ SELECT d.id, d.account_id, d.mode, d.event_id, d.endpoint_id, d.url, d.lane, d.s
 FROM delivery d JOIN event v ON v.account_id = d.account_id AND v.id = d.event_id
 WHERE d.account_id = ? AND d.mode = ?{filters}
 
--- name: delivery.state
-d.state = ?
+-- name: delivery.pending
+d.state = 0
+-- name: delivery.delivered
+d.state = 1
+-- name: delivery.exhausted
+d.state = 2
 -- name: delivery.endpoint
 d.endpoint_id = ?
 -- name: delivery.event
@@ -143,9 +151,9 @@ d.event_id = ?
 -- name: delivery.type
 v.type = ?
 -- name: delivery.order
-v.order_id = ?
+d.event_id IN (SELECT w.id FROM event w WHERE w.account_id = ? AND w.order_id = ?)
 -- name: delivery.batch
-v.batch_id = ?
+d.event_id IN (SELECT w.id FROM event w WHERE w.account_id = ? AND w.batch_id = ?)
 -- name: delivery.error
 d.last_error LIKE ?
 -- name: delivery.created_after
@@ -156,6 +164,9 @@ d.created_at < ?
 (d.event_id, d.endpoint_id) < (?, ?)
 -- name: delivery.newest
 ORDER BY d.event_id DESC, d.endpoint_id DESC LIMIT ?
+-- name: delivery.newest_of_few
+-- What waits is a small part of all there is: found by the index of what waits, then sorted.
+ORDER BY d.event_id + 0 DESC, d.endpoint_id + 0 DESC LIMIT ?
 
 -- name: find_attempts
 SELECT delivery_id, number, at, took_ms, status, error, snippet FROM attempt
@@ -183,6 +194,9 @@ v.created_at < ?
 (v.created_at, v.id) < (?, ?)
 -- name: event.newest
 ORDER BY v.created_at DESC, v.id DESC LIMIT ?
+-- name: event.newest_of
+-- Of one order or batch: there the numbers follow the instants.
+ORDER BY v.id DESC LIMIT ?
 
 -- name: find_recoverable
 -- Events since an instant, in their order, with what became of each at one endpoint.
@@ -218,8 +232,8 @@ DELETE FROM event WHERE account_id = ? AND created_at <= ?
 
 -- name: forget_hosts
 -- Hosts of notifyUrl addresses, and deleted endpoints, that nothing is owed to any more and no log speaks of.
-DELETE FROM endpoint WHERE account_id = ? AND (kind = 'notify' OR state = 'deleted') AND changed_at < ? AND NOT EXISTS (
-    SELECT 1 FROM delivery d WHERE d.account_id = endpoint.account_id AND d.endpoint_id = endpoint.id
+DELETE FROM endpoint WHERE account_id = ? AND (kind = 'notify' OR state = 'deleted') AND changed_at < ? AND id NOT IN (
+    SELECT d.endpoint_id FROM delivery d WHERE d.account_id = ?
 )
 
 -- name: find_order_at

@@ -40,9 +40,15 @@ UPDATE import_job SET owner = ?, attempt = attempt + 1, lease_until = ?, updated
 WHERE account_id = ? AND id = ? AND attempt = ? AND state IN ('checking', 'queued', 'running')
     AND (lease_until IS NULL OR lease_until < ?)
 
+-- name: claim_stream
+-- A stream that its sender takes up again.
+UPDATE import_job SET owner = ?, attempt = attempt + 1, lease_until = ?, updated_at = ?, state = 'streaming'
+WHERE account_id = ? AND id = ? AND attempt = ? AND state IN ('streaming', 'stopped')
+    AND (lease_until IS NULL OR lease_until < ?)
+
 -- name: renew_import
 UPDATE import_job SET lease_until = ?, permille = ?, updated_at = ?
-WHERE account_id = ? AND id = ? AND owner = ? AND attempt = ? AND state IN ('checking', 'running')
+WHERE account_id = ? AND id = ? AND owner = ? AND attempt = ? AND state IN ('checking', 'running', 'streaming')
 
 -- name: leave_import
 -- The owner is done with it, for now or for good.

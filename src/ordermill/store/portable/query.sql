@@ -40,6 +40,10 @@ SELECT coalesce(sum(orders), 0) FROM order_count WHERE account_id = ? AND mode =
 o.dialect = ?
 -- name: order.source
 o.source = ?
+-- name: order.reference
+o.reference = ?
+-- name: order.id
+o.id = ?
 -- name: order.status
 o.status = ?
 -- name: order.status_not

@@ -48,3 +48,9 @@ WHERE delivery.id = (
 -- name: save_attempts
 INSERT INTO attempt (account_id, delivery_id, number, at, took_ms, status, error, snippet) VALUES {rows}
 ON CONFLICT DO NOTHING
+
+-- name: find_notification
+-- CROSS JOIN pins the loop: by the batch's events, never over all deliveries of the account.
+SELECT d.state FROM event v
+CROSS JOIN delivery d ON d.account_id = v.account_id AND d.event_id = v.id
+WHERE v.account_id = ? AND v.mode = ? AND v.batch_id = ? AND v.order_id IS NULL AND d.url IS NOT NULL

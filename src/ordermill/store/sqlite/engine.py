@@ -144,6 +144,7 @@ def _set_up(raw: sqlite3.Connection, *, read_only: bool) -> None:
     raw.execute("PRAGMA journal_mode=WAL")
     raw.execute("PRAGMA synchronous=FULL")
     raw.execute("PRAGMA foreign_keys=ON")
+    raw.execute("PRAGMA secure_delete=ON")  # what is erased does not lie about in free pages
     raw.execute("PRAGMA wal_autocheckpoint=4000")
     raw.execute("PRAGMA cache_size=-65536" if not read_only else "PRAGMA cache_size=-16384")
     raw.execute("PRAGMA temp_store=MEMORY")

@@ -40,7 +40,7 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_account ON event (account_id, created_at);
 CREATE INDEX event_order ON event (account_id, order_id) WHERE order_id IS NOT NULL;
-CREATE INDEX event_batch ON event (account_id, batch_id) WHERE order_id IS NULL AND batch_id IS NOT NULL;
+CREATE INDEX event_batch ON event (account_id, batch_id) WHERE batch_id IS NOT NULL;
 
 -- One event owed to one endpoint: this table is the queue. state is 0 pending, 1 delivered, 2 exhausted. While owner is
 -- set, due_at is the end of its lease; attempt counts the claims, and a result counts only with the newest one.
@@ -66,7 +66,7 @@ CREATE TABLE delivery (
 CREATE UNIQUE INDEX delivery_event ON delivery (account_id, event_id, endpoint_id);
 CREATE INDEX delivery_due ON delivery (account_id, endpoint_id, due_at, event_id) WHERE state = 0;
 CREATE INDEX delivery_lane ON delivery (account_id, endpoint_id, lane, event_id) WHERE state = 0 AND lane IS NOT NULL;
-CREATE INDEX delivery_exhausted ON delivery (account_id, endpoint_id, event_id) WHERE state = 2;
+CREATE INDEX delivery_exhausted ON delivery (account_id, event_id, endpoint_id) WHERE state = 2;
 
 CREATE TABLE attempt (
     account_id  INTEGER NOT NULL,

@@ -1,0 +1,79 @@
+"""What is done now and then, by one process of all: answers and raw documents past their time go, backups are made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+
+from ordermill.core.memo import KEPT_S
+from ordermill.store import erasing
+from ordermill.store.ledger import Ledger
+
+log = structlog.get_logger()
+HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
+LOOK_S = 60.0
+PAUSE_S = 0.05  # between two steps of the retention: orders go first
+
+
+class Upkeep:
+    """`run` until the process ends. `back_up` is None where backups are not this program's business."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Callable[[], int],
+        *,
+        raw_days: int,
+        backup_hours: int = 0,
+        back_up: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.ledger = ledger
+        self.clock = clock
+        self.raw_days = raw_days
+        self.backup_hours = backup_hours
+        self.back_up = back_up
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                await self.turn()
+            except Exception as error:
+                log.warning("upkeep.failed", error=type(error).__name__)
+            try:
+                await asyncio.wait_for(stopping.wait(), LOOK_S)
+            except TimeoutError:
+                continue
+
+    async def turn(self) -> None:
+        """Does what is due."""
+        if await self._is_mine("memos", HOUR_US):
+            await self.forget_memos()
+        if self.raw_days and await self._is_mine("raw", DAY_US):
+            await self.forget_documents()
+        due = self.back_up is not None and self.backup_hours
+        if due and await self._is_mine("backup", self.backup_hours * HOUR_US):
+            assert self.back_up is not None
+            await self.back_up()
+
+    async def forget_memos(self) -> None:
+        before = self.clock() - KEPT_S * 1_000_000
+        for account in await self.ledger.find_accounts():
+            await self.ledger.lanes.write(partial(erasing.forget_memos, account_id=account.id, before=before))
+
+    async def forget_documents(self) -> None:
+        """In small steps, so that nobody waits for it."""
+        before = self.clock() - self.raw_days * DAY_US
+        for account in await self.ledger.find_accounts():
+            above: int | None = 0
+            while above is not None:
+                step = partial(erasing.forget_documents, account_id=account.id, above=above, before=before)
+                above = await self.ledger.lanes.write(step)
+                await asyncio.sleep(PAUSE_S)
+
+    async def _is_mine(self, name: str, every_us: int) -> bool:
+        now = self.clock()
+        return await self.ledger.lanes.write(lambda tx: erasing.claim_duty(tx, name, now, now + every_us))

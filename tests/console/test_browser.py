@@ -1,0 +1,417 @@
+"""The console in a real browser, as people use it: against a server of its own, with nobody else on the network."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import threading
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from server_process import ServerProcess
+from visiting import karrio_order, wrong_order
+
+from ordermill import examples
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+VENDOR = Path(__file__).parent / "vendor"
+AXE = VENDOR / "axe-4.14.1.min.js"
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+NIGHT = (
+    "order_no", "date", "email", "name", "street", "postcode", "city", "country", "sku", "product", "quantity", "price",
+    "currency", "weight", "weight_unit",
+)  # fmt: skip
+HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "\u202egnp.exe\u202c", "x" * 10_000)
+
+
+class Listener(BaseHTTPRequestHandler):
+    """Somebody who is told of events; answers as it is told to."""
+
+    status = 200
+    heard: list[dict[str, Any]] = []  # noqa: RUF012
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.heard.append(json.loads(body))
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Listener)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/hook"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("console")
+    settings = {"webhook_allow": "127.0.0.0/8", "log_level": "warning", "webhook_retries": "0s,600s"}
+    with ServerProcess(folder, **settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def chromium(unavailable: Any) -> Iterator[Any]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        unavailable("Chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Seat:
+    """One person at one browser: what it asks for, and what it complains of."""
+
+    def __init__(self, chromium: Any, server: ServerProcess, **options: Any) -> None:
+        self.server = server
+        self.context = chromium.new_context(locale="en-GB", timezone_id="Europe/Zurich", **options)
+        self.page = self.context.new_page()
+        self.asked: set[str] = set()
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.asked.add(request.url.split("/")[2]))
+        self.page.on("console", self._listen)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: dialog.accept())
+
+    def _listen(self, message: Any) -> None:
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            self.complaints.append(message.text)
+
+    def go(self, path: str) -> Any:
+        self.page.goto(self.server.url + path)
+        return self.page
+
+    def sign_in(self, key: str | None = None) -> Seat:
+        self.go("/login")
+        self.page.fill("#key", key or self.server.key)
+        self.page.click("text=Sign in")
+        self.page.wait_for_url(self.server.url + "/")
+        return self
+
+    def leave(self) -> None:
+        """What must hold of every visit."""
+        self.context.close()
+        assert self.asked <= {self.server.url.split("/")[2]}
+        assert self.complaints == []
+
+
+@pytest.fixture
+def seat(chromium: Any, server: ServerProcess) -> Iterator[Seat]:
+    seat = Seat(chromium, server)
+    yield seat
+    seat.leave()
+
+
+def send(server: ServerProcess, path: str, body: Any, method: str = "POST") -> Any:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {name: f"{word}{server.key}" for name, word in
+               (("api-key", ""), ("authorization", "Token " if path.startswith("/v1") else "Bearer "),
+                ("api-authorization", ""))}  # fmt: skip
+    request = urllib.request.Request(
+        server.url + path, data, {**headers, "content-type": "application/json"}, method=method
+    )
+    with urllib.request.urlopen(request) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+def test_signing_in_by_the_link_of_the_command_line(chromium: Any, server: ServerProcess) -> None:
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "ordermill", "login-link", "--url", server.url]
+    link = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=True).stdout.strip()
+    seat = Seat(chromium, server)
+    seat.page.goto(link)
+    seat.page.wait_for_url(server.url + "/")
+    assert seat.page.inner_text("h1") == "Overview"
+    seat.page.goto(link)
+    assert "used already" in seat.page.inner_text("main")
+    seat.complaints.clear()
+    seat.leave()
+
+
+def test_a_bar_fills_without_a_reload(seat: Seat) -> None:
+    seat.sign_in()
+    page = seat.go("/batches")
+    send(seat.server, "/v1/batches/orders", {"orders": [karrio_order(1), wrong_order(2)]})
+    page.wait_for_selector("text=new batches – show", timeout=20_000)
+    page.click("text=new batches – show")
+    row = page.locator("tbody tr").first
+    assert row.locator(".progress .done").get_attribute("width") == "50.0%"
+    assert "with errors" in row.inner_text()
+
+
+def test_a_running_import_is_followed_live(seat: Seat, tmp_path: Path) -> None:
+    seat.sign_in()
+    file = write_night(tmp_path, 6_000)
+    page = seat.go("/import")
+    page.set_input_files("#file", str(file))
+    page.click("form.drop button")
+    page.wait_for_selector("text=What the columns mean")
+    page.click("text=Check the file")
+    page.wait_for_selector("text=Checked; nothing was written", timeout=60_000)
+    assert "5\u202f" in page.inner_text("main") or "5,9" in page.inner_text("main")
+    marker = page.evaluate("() => (document.getElementById('live').dataset.sameNode = 'yes')")
+    page.click("text=fine ones")
+    page.wait_for_selector("h2:has-text('Imported')", timeout=90_000)
+    assert marker == "yes"
+    page.click("text=Open bch_")
+    page.wait_for_selector("text=Why orders failed")
+    with page.expect_download() as download:
+        page.click("text=Download failed rows (CSV)")
+    text = Path(download.value.path()).read_text("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert {row["ordermill_code"] for row in rows} == {"invalid_choice"}
+    assert next(iter(rows[0])) == "order_no"
+    fixed = tmp_path / "fixed.csv"
+    fixed.write_text(text.replace("kgs", "KG"), "utf-8")
+    page.click("summary:has-text('Upload fixed file')")
+    page.set_input_files("#fixed", str(fixed))
+    page.click("text=Send again")
+    page.wait_for_selector("h2:has-text('Imported')", timeout=60_000)
+    page.click("text=Open bch_")
+    page.wait_for_selector("text=Follows bch_")
+    assert page.locator("h1 .status").inner_text() == "completed"
+
+
+def write_night(folder: Path, orders: int) -> Path:
+    path = folder / "night.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(NIGHT)
+        for number in range(orders):
+            unit = "kgs" if number % 500 == 7 else "KG"
+            who = [f"N-{number}", "2026-11-20", f"n{number}@example.com", "Ada", "Road 1", "4052", "Basel", "CH"]
+            writer.writerow([*who, "B-1", "Bowl", 1, "9.50", "CHF", "0.4", unit])
+    return path
+
+
+def test_failed_orders_are_downloaded_mended_and_completed(seat: Seat, tmp_path: Path) -> None:
+    answer = send(seat.server, "/v1/batches/orders", {"orders": [karrio_order(11), wrong_order(12), wrong_order(13)]})
+    assert answer["status"] == "completed_with_errors"
+    seat.sign_in()
+    page = seat.go("/batches")
+    page.locator("tbody a.id").first.click()
+    page.click(".verbs a:has-text('Show')")
+    page.wait_for_url(re.compile("code="))
+    with page.expect_download() as download:
+        page.click("text=Download failed rows (CSV)")
+    text = Path(download.value.path()).read_text("utf-8-sig")
+    fixed = tmp_path / "fixed.csv"
+    fixed.write_text(text.replace('""weight_unit"":""kgs""', '""weight_unit"":""KG""'), "utf-8-sig")
+    page.click("summary:has-text('Upload fixed file')")
+    page.set_input_files("#fixed", str(fixed))
+    page.click("text=Send again")
+    page.wait_for_selector("text=2 orders sent again: 2 completed, 0 failed again.")
+    assert page.locator("h1 .status").inner_text() == "completed"
+
+
+def test_an_endpoint_is_added_tested_and_a_delivery_resent(seat: Seat, listener: str) -> None:
+    seat.sign_in()
+    page = seat.go("/webhooks")
+    page.fill("#url", listener)
+    page.fill("#description", "ERP")
+    page.click("form.form button:has-text('Add')")
+    page.click("text=Send a test")
+    page.wait_for_selector("h1 .status:has-text('delivered')")
+    assert Listener.heard[-1]["type"] == "ping"
+    Listener.status = 500
+    order = {**json.loads(examples.body("brevo_order")), "id": "hook-1"}
+    send(seat.server, "/v3/orders/status", order)
+    page.goto(seat.server.url + "/webhooks?type=order.created")
+    page.wait_for_selector("tbody .red:has-text('server error')", timeout=20_000)
+    Listener.status = 200
+    page.locator("a.id").first.click()
+    page.click("text=Resend")
+    page.wait_for_selector("h1 .status:has-text('delivered')", timeout=20_000)
+    assert Listener.heard[-1]["type"] == "order.created"
+
+
+def test_an_address_inside_the_house_is_refused_with_the_way_on(chromium: Any, tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, log_level="warning") as server:
+        seat = Seat(chromium, server).sign_in()
+        page = seat.go("/webhooks")
+        page.fill("#url", "http://127.0.0.1:8099/")
+        page.click("form.form button:has-text('Add')")
+        assert "ORDERMILL_WEBHOOK_ALLOW" in page.inner_text("main")
+        seat.leave()
+
+
+def test_a_key_is_made_used_and_revoked(seat: Seat) -> None:
+    seat.sign_in()
+    page = seat.go("/keys")
+    page.fill("#name", "till")
+    page.click("text=Make the key")
+    secret = page.inner_text("#secret")
+
+    def ask() -> int:
+        request = urllib.request.Request(seat.server.url + "/v3/orders", headers={"api-key": secret})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+
+    assert ask() == 200
+    page.click("text=I have kept it")
+    page.locator("tr:has-text('till') button:has-text('Revoke')").click()
+    page.wait_for_selector("text=Revoked: it works")
+    assert ask() == 401
+
+
+def test_the_playground_answers_as_a_client_would_be(seat: Seat) -> None:
+    secret = make_test_key(seat.server)
+    seat.sign_in(secret)
+    page = seat.go("/playground")
+    page.select_option("#sample", "brevo-batch")
+    page.wait_for_url(re.compile("sample=brevo-batch"))
+    page.click("text=Validate only")
+    page.wait_for_selector("text=Checked, nothing was sent")
+    page.click("button:has-text('Send')")
+    page.wait_for_selector("#answer-title .status:has-text('202')")
+    page.click("main a.id")
+    page.wait_for_selector("h1 .status:has-text('completed')")
+
+
+def make_test_key(server: ServerProcess, *scopes: str) -> str:
+    wanted = list(scopes) or ["orders:read", "orders:write", "webhooks"]
+    made = send(server, "/api/v1/keys", {"name": "test", "mode": "test", "scopes": wanted})
+    return str(made["key"])
+
+
+def test_who_only_reads_finds_every_action_shut_and_explained(seat: Seat) -> None:
+    seat.sign_in(make_test_key(seat.server, "orders:read"))
+    for path in ("/import", "/webhooks", "/playground", "/keys"):
+        page = seat.go(path)
+        buttons = page.locator("main form[method=post] button:not([data-copy])")
+        assert buttons.count() > 0
+        for place in range(buttons.count()):
+            assert buttons.nth(place).is_disabled(), (path, buttons.nth(place).inner_text())
+            assert "scope" in (buttons.nth(place).get_attribute("title") or "")
+
+
+def test_hostile_strings_stay_text(seat: Seat) -> None:
+    orders = []
+    for number, text in enumerate(HOSTILE):
+        order = karrio_order(100 + number, order_id=f"{text[:40]}{number}", source=text[:40])
+        order["shipping_to"] |= {"city": text[:29], "person_name": text[:40]}
+        order["metadata"] = {text[:60]: text}
+        order["line_items"][0] |= {"title": text[:30], "weight_unit": text if number % 2 else "KG"}
+        orders.append(order)
+    answer = send(seat.server, "/v1/batches/orders", {"orders": orders})
+    assert answer["status"] == "completed_with_errors"
+    seat.sign_in()
+    page = seat.go("/batches")
+    page.locator("tbody a.id").first.click()
+    assert page.locator("main img, main script").count() == 0
+    page.goto(page.url + "?show=all")
+    for link in [node.get_attribute("href") for node in page.locator("#orders a.id").all()]:
+        for tab in ("", "?tab=sent", "?tab=brevo", "?tab=centra"):
+            page.goto(seat.server.url + link + tab)
+            assert page.locator("main img, main script").count() == 0
+            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert overflow <= 0
+    seat.go("/orders?q=" + "%3Cscript%3Ealert(1)%3C%2Fscript%3E0")
+
+
+def test_keys_search_and_preferences(seat: Seat) -> None:
+    seat.sign_in()
+    page = seat.page
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("g")
+    page.keyboard.press("b")
+    page.wait_for_url(re.compile("/batches$"))
+    page.keyboard.press("?")
+    assert page.locator("#keys-help").is_visible()
+    page.keyboard.press("Escape")
+    page.click(".prefs summary")
+    page.uncheck("#single-keys")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    assert not page.locator("#keys-help").is_visible()
+    page.check("#single-keys")
+    page.select_option("#zone", "browser")
+    page.click(".prefs button:has-text('Keep')")
+    page.wait_for_load_state()
+    assert "Europe/Zurich" in page.inner_text(".foot")
+
+
+def test_nothing_moves_under_the_pointer_and_a_hidden_tab_rests(seat: Seat) -> None:
+    send(seat.server, "/v1/batches/orders", {"orders": [karrio_order(201)]})
+    seat.sign_in()
+    page = seat.page
+    page.evaluate("document.getElementById('live').dataset.every = '1'")
+    page.hover(".rows tbody tr >> nth=0")
+    page.wait_for_selector("text=paused while you are on it")
+    page.mouse.move(5, 5)
+    page.wait_for_selector("[data-pulse]:has-text('updated')")
+
+
+def test_reading_works_without_scripts(chromium: Any, server: ServerProcess) -> None:
+    seat = Seat(chromium, server, java_script_enabled=False).sign_in()
+    for path in ("/batches", "/orders", "/webhooks", "/requests", "/system"):
+        seat.go(path)
+        assert seat.page.locator("h1").count() == 1
+    seat.leave()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_axe_finds_nothing(chromium: Any, server: ServerProcess, listener: str, scheme: str, width: int) -> None:
+    send(server, "/v1/batches/orders", {"orders": [karrio_order(301), wrong_order(302)]})
+    seat = Seat(chromium, server, color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
+    login = seat.go("/login")
+    assert findings(login) == []
+    seat.sign_in()
+    seat.go("/batches")
+    batch = seat.page.locator("tbody a.id").first.get_attribute("href")
+    seat.go("/orders")
+    order = seat.page.locator("tbody a.id").first.get_attribute("href")
+    seat.go("/requests")
+    request = seat.page.locator("tbody a.id").first.get_attribute("href")
+    paths = ["/", "/?range=7d", "/batches", batch, f"{batch}?show=all", "/orders", order, f"{order}?tab=sent",
+             f"{order}?tab=events", "/import", "/webhooks", "/requests", request, "/keys", "/playground",
+             "/reference/brevo", "/system", "/nowhere"]  # fmt: skip
+    seat.go("/webhooks")
+    endpoint = seat.page.locator("section table a").first
+    paths += [endpoint.get_attribute("href")] if endpoint.count() else []
+    for path in paths:
+        page = seat.go(path)
+        assert findings(page) == [], path
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, f"{path} is {overflow} pixels too wide"
+    seat.leave()
+
+
+def findings(page: Any) -> list[str]:
+    page.add_script_tag(path=str(AXE))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = page.evaluate("tags => axe.run({runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})", tags)
+    return [f"{entry['id']}: {[node['target'] for node in entry['nodes']][:3]}" for entry in found["violations"]]
