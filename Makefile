@@ -81,6 +81,13 @@ lock: ## Write both lock files anew from pyproject.toml (needs uv)
 	$(COMPILE) pyproject.toml --output-file requirements.lock
 	$(COMPILE) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
 
+.PHONY: sbom audit
+sbom: dev-env ## Write sbom.json: every locked package with its hashes (CycloneDX)
+	$(DEV) deploy/sbom.py sbom.json
+
+audit: ## Ask the vulnerability database about every locked package (needs pip-audit and a network)
+	pip-audit --requirement requirements.lock --require-hashes --disable-pip
+
 .PHONY: clean
 clean: ## Remove what is made here, not your data
 	rm -rf .venv .venv-dev .venv.lock .venv-dev.lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis \

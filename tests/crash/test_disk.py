@@ -109,7 +109,13 @@ def fails(client: Client) -> None:
 
 @pytest.mark.usefixtures("strace")
 @pytest.mark.parametrize(
-    ("call", "error"), [("fdatasync", "EIO"), ("pwrite64", "ENOSPC"), ("pwrite64", "EIO"), ("ftruncate", "EIO")]
+    ("call", "error"),
+    [
+        ("fdatasync", "EIO"),
+        ("pwrite64", "ENOSPC"),
+        pytest.param("pwrite64", "EIO", marks=pytest.mark.long),
+        pytest.param("ftruncate", "EIO", marks=pytest.mark.long),
+    ],
 )
 def test_a_failing_disk_below_sqlite(call: str, error: str, tmp_path: Path) -> None:
     def trouble(client: Client) -> None:

@@ -142,7 +142,9 @@ class Client(threading.Thread):
         for _ in range(count):
             old = known and self.random.random() < 0.4
             key = self.random.choice(known) if old else self.new(dialect, source)
-            chosen[key] = max(self.tried.get(key, {0})) + 1
+            newest = max(self.tried.get(key, {0}))
+            late = newest > 1 and self.random.random() < 0.25  # an older version, sent after a newer one
+            chosen[key] = self.random.randint(1, newest - 1) if late else newest + 1
         return list(chosen.items())
 
     def new(self, dialect: str, source: str) -> Key:

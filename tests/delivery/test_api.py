@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -36,9 +37,10 @@ KARRIO_ORDER = {
 class Client:
     """Calls the application of a house with one key, in the header each contract wants."""
 
-    def __init__(self, house: app.House, key: str) -> None:
+    def __init__(self, house: app.House, key: str, account_id: int) -> None:
         self.house = house
         self.key = key
+        self.account_id = account_id
 
     async def __call__(self, method: str, path: str, body: Any = None) -> Called:
         header = {"/v1": f"Token {self.key}", "/v3": f"Bearer {self.key}", "/ap": f"Bearer {self.key}"}[path[:3]]
@@ -51,16 +53,21 @@ class Client:
         return json.loads(answer.body) if answer.body else None
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[app.House]:
-    from postgres_server import drop_database, fresh_database
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    postgres = request.param == "postgres"
+    return Config(
+        data=str(tmp_path_factory.mktemp("data")),
+        database_url=request.getfixturevalue("postgres_database") if postgres else "",
+        access_log=False,
+        webhook_allow="127.0.0.0/8",
+        webhook_retries="0s,0.2s,1h",
+        karrio_event_id=True,
+    )
 
-    server = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-    database = fresh_database(server) if server else ""
-    config = Config(
-        data=str(tmp_path), database_url=database, access_log=False, webhook_allow="127.0.0.0/8",
-        webhook_retries="0s,0.2s,1h", karrio_event_id=True,
-    )  # fmt: skip
+
+@pytest.fixture
+async def house(config: Config) -> AsyncIterator[app.House]:
     engine = app.make_engine(config)
     app.prepare(engine, config)
     house = app.House(config, engine)
@@ -68,19 +75,19 @@ async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     yield house
     await house.pipeline.stop()
     house.close()
-    if server:
-        drop_database(server, database)
 
 
-async def make_client(house: app.House, mode: Mode = Mode.LIVE, scope: Scope = Scope.ADMIN) -> Client:
-    key, secret = new_key(1, "tests", mode, (scope,), rate_limit=None, expires_at=None)
+async def make_client(house: app.House, account_id: int, mode: Mode = Mode.LIVE, scope: Scope = Scope.ADMIN) -> Client:
+    key, secret = new_key(account_id, "tests", mode, (scope,), rate_limit=None, expires_at=None)
     await house.ledger.save_key(key)
-    return Client(house, secret)
+    return Client(house, secret, account_id)
 
 
 @pytest.fixture
 async def client(house: app.House) -> Client:
-    return await make_client(house)
+    """Of an account that nobody else uses."""
+    account = await house.ledger.create_account(f"shop {uuid4().hex[:8]}")
+    return await make_client(house, account.id)
 
 
 async def test_an_endpoint_from_its_creation_to_its_end(client: Client) -> None:
@@ -237,12 +244,12 @@ async def test_what_is_refused_names_the_field(client: Client, path: str, body: 
 
 async def test_nobody_sees_what_belongs_to_another_mode_or_scope(house: app.House, client: Client) -> None:
     made = await client.ok("POST", "/api/v1/endpoints", {"url": "http://x.example/"}, 201)
-    test = await make_client(house, Mode.TEST)
+    test = await make_client(house, client.account_id, Mode.TEST)
     assert (await test("GET", f"/api/v1/endpoints/{made['id']}")).status == 404
     assert (await test.ok("GET", "/api/v1/endpoints"))["data"] == []
-    reader = await make_client(house, scope=Scope.ORDERS_READ)
+    reader = await make_client(house, client.account_id, scope=Scope.ORDERS_READ)
     assert (await reader("GET", "/api/v1/endpoints")).status == 403
-    hooks = await make_client(house, scope=Scope.WEBHOOKS)
+    hooks = await make_client(house, client.account_id, scope=Scope.WEBHOOKS)
     assert len((await hooks.ok("GET", "/api/v1/endpoints"))["data"]) == 1
 
 

@@ -193,6 +193,36 @@ async def test_receivers_that_hang_do_not_slow_a_healthy_one_or_the_intake(live_
         assert house.dispatcher.in_flight <= 64
 
 
+async def test_receivers_that_worked_and_then_hang_leave_places_for_others(live_ledger: Ledger) -> None:
+    """Ten that are trusted with eight places each would fill the house."""
+    who = sender()
+    hanging = False
+
+    async def moody(got: Got, writer: asyncio.StreamWriter) -> None:
+        if hanging:
+            await hang(got, writer)
+        writer.write(OK)
+        await writer.drain()
+
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(House(live_ledger, attempt_s=8))
+        for _ in range(10):
+            receiver = await stack.enter_async_context(Receiver(moody))
+            await house.endpoint(who, receiver.url, events=("order.*",))
+        healthy = await stack.enter_async_context(Receiver())
+        await house.endpoint(who, healthy.url, events=("batch.*",))
+        house.dispatcher.start()
+        await put(live_ledger, who, order("first"))
+        await house.until_done(who)
+        hanging = True
+        await put(live_ledger, who, *(order(f"O{number}") for number in range(30)))
+        await healthy.wait_for(2, 4)
+        await asyncio.sleep(0.5)  # by now whatever can be under way is
+        await put(live_ledger, who, order("last"))
+        await healthy.wait_for(3, 4)
+        assert house.dispatcher.in_flight <= 48
+
+
 async def test_places_are_bounded_and_a_failing_endpoint_has_two(live_ledger: Ledger) -> None:
     who = sender()
     most = {"now": 0, "ever": 0}

@@ -18,7 +18,7 @@ from schemathesis.config import SchemathesisConfig
 from server_process import ServerProcess
 
 DOCUMENTS = ("brevo", "karrio", "centra", "ordermill")
-SHORT = 8
+SHORT = 4
 LONG = int(os.environ.get("ORDERMILL_FUZZ_CASES", "50000"))
 CHECKS = [
     checks.not_a_server_error,

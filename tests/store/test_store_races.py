@@ -114,6 +114,8 @@ async def race(engine: Engine, clock: Clock, *, houses: int, rounds: int) -> Non
     finally:
         for ledger in ledgers:
             ledger.close()
+    if isinstance(engine, PostgresEngine):  # they would be run again, but each costs a second
+        assert ask(engine, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [(0,)]
 
 
 async def test_overlapping_batches_leave_one_order_per_key_and_right_sums(engine: Engine, clock: Clock) -> None:
@@ -195,7 +197,10 @@ async def test_a_ledger_serves_the_loops_of_several_threads(ledger: Ledger) -> N
         )
         kinds.extend(answer.items[0].outcome for answer in settled)
 
-    threads = [threading.Thread(target=lambda base=base: asyncio.run(some(base))) for base in range(0, 100, 25)]
+    threads = [
+        threading.Thread(target=lambda base=base: asyncio.run(asyncio.wait_for(some(base), 20)))
+        for base in range(0, 100, 25)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -109,8 +109,10 @@ def everywhere(books: Books, tables: tuple[str, ...] = ()) -> str:
     return "\n".join(cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell) for cell in cells)
 
 
-@pytest.mark.parametrize("store", ["sqlite", "postgres"])
-@pytest.mark.parametrize("way", ["API by email", "API by ext", "CLI by phone"])
+@pytest.mark.parametrize(
+    ("store", "way"),
+    [("sqlite", "API by email"), ("postgres", "API by email"), ("postgres", "API by ext"), ("sqlite", "CLI by phone")],
+)
 def test_who_is_erased_is_gone_and_the_books_are_right(
     store: str, way: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

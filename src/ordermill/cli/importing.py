@@ -23,7 +23,7 @@ from ordermill.files.sniffing import Unusable
 CONTRACTS = click.Choice(["karrio", "brevo", "centra"])
 
 
-class OnError(click.ParamType):
+class OnError(click.ParamType[Any]):
     """continue, stop, or stop-after:N."""
 
     name = "continue|stop|stop-after:N"

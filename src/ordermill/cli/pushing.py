@@ -25,7 +25,7 @@ from ordermill.files.sniffing import Unusable
 ENV_KEY = "ORDERMILL_PUSH_KEY"
 
 
-class Size(click.ParamType):
+class Size(click.ParamType[Any]):
     """5MB, 500kB, 1000000."""
 
     name = "size"
@@ -39,7 +39,7 @@ class Size(click.ParamType):
         return int(found[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[found[2]]
 
 
-class Rate(click.ParamType):
+class Rate(click.ParamType[Any]):
     """10/s, 60/min."""
 
     name = "rate"

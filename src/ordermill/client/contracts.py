@@ -32,6 +32,9 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
+_UNANSWERED = (Trouble(code="unanswered", message="the server said nothing of this order"),)
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer says. `failed`: index of an order -> its troubles. `whole`: the batch was refused as a whole, and
     nothing of it was taken. `batch`: what the server calls it."""
@@ -80,7 +83,8 @@ def _read_brevo(orders: Sequence[Sent], answer: Answer) -> Verdict:
         return Verdict(batch=str(said.get("batchId") or said.get("batch_id") or ""))
     said = _json(answer)
     failed: dict[int, list[Trouble]] = {}
-    for error in said.get("errors") or [said]:
+    errors = said.get("errors")
+    for error in errors if isinstance(errors, list) and errors else [said]:
         if not isinstance(error, dict):
             continue
         field, message = str(error.get("field") or ""), str(error.get("message") or "")
@@ -104,9 +108,13 @@ def _read_karrio(orders: Sequence[Sent], answer: Answer) -> Verdict:
     """200 with a resource for each order, in order; each stands alone. A refusal names `orders[i]` paths, or nothing."""
     said = _json(answer)
     if answer.status < 300:
-        failed = {}
-        for index, resource in enumerate(said.get("resources") or []):
-            if isinstance(resource, dict) and resource.get("status") == "failed" and index < len(orders):
+        resources = said.get("resources")
+        resources = resources if isinstance(resources, list) else []
+        failed = {index: _UNANSWERED for index in range(len(resources), len(orders))}
+        for index, resource in enumerate(resources[: len(orders)]):
+            if not isinstance(resource, dict):
+                failed[index] = _UNANSWERED
+            elif resource.get("status") == "failed":
                 failed[index] = _karrio_troubles(resource.get("errors"))
         return Verdict(failed=failed, batch=str(said.get("id") or ""))
     failed_by: dict[int, list[Trouble]] = {}
@@ -155,7 +163,7 @@ def _read_centra(orders: Sequence[Sent], answer: Answer) -> Verdict:
     for index in range(len(orders)):
         entry = said.get(f"o{index}")
         if not isinstance(entry, dict):
-            failed[index] = (Trouble(code="unanswered", message="the server said nothing of this order"),)
+            failed[index] = _UNANSWERED
         elif entry.get("status") != "ok":
             failed[index] = _centra_troubles(entry)
     return Verdict(failed=failed)

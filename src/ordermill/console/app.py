@@ -138,7 +138,7 @@ class Console:
                         for text in parts.config.trusted_proxies.split(",") if text.strip()]  # fmt: skip
         self.templates = _templates()
         self.documents: dict[str, Any] = {}
-        self.tries: dict[str, list[float]] = {}
+        self.failures: dict[str, list[float]] = {}
         self.routes = [route for module in MODULES for page in module.PAGES for route in self._routes(page)]
 
     def _routes(self, page: Page) -> list[Route]:

@@ -13,7 +13,8 @@ from ordermill.core.order import Mode
 from ordermill.core.watching import Session
 from ordermill.store.console import SESSION_US, account_of
 
-TRIES_A_MINUTE = 10
+FAILURES_A_MINUTE = 10
+ADDRESSES_MAX = 10_000
 COOKIE = "ordermill_session"
 ZONES = ("server", "UTC", "browser")
 THEMES = ("auto", "light", "dark")
@@ -28,10 +29,11 @@ async def ask(visit: Visit) -> Response:
 
 async def with_key(visit: Visit) -> Response:
     """POST /login: an API key. What its scopes allow is what the session may do, in the key's mode."""
-    _count_try(visit)
+    _check_tries(visit)
     try:
         key = await visit.console.parts.authenticator.find(visit.field("key"))
     except Refusal:
+        _count_failure(visit)
         return await visit.page(
             "login.html", status=401, title="Sign in", nav="", following=visit.field("next"),
             wrong="This key is not known here. It may be revoked, expired, or of another server.",
@@ -51,10 +53,11 @@ async def ask_with_link(visit: Visit) -> Response:
 
 async def with_link(visit: Visit) -> Response:
     """POST /login/{token}."""
-    _count_try(visit)
+    _check_tries(visit)
     token = visit.params["token"]
     mode = await visit.console.store.use_link(token)
     if mode is None:
+        _count_failure(visit)
         return await visit.page("link.html", status=410, title="Sign in", nav="", token=token, good=False)
     return await _start(visit, Session(account_id=account_of(token) or 0, mode=mode), "/")
 
@@ -103,17 +106,26 @@ def _next(path: str) -> str:
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
 
 
-def _count_try(visit: Visit) -> None:
-    """Raises TooOften after ten tries a minute from one address."""
-    address = visit.request.client.host if visit.request.client else ""
-    now = time.monotonic()
-    tries = visit.console.tries
-    if len(tries) > 10_000:
-        tries.clear()
-    recent = [at for at in tries.get(address, []) if now - at < 60]
-    if len(recent) >= TRIES_A_MINUTE:
+def _check_tries(visit: Visit) -> None:
+    """Raises TooOften after ten failures a minute from one address."""
+    if len(_recent(visit)) >= FAILURES_A_MINUTE:
         raise TooOften("Too many tries to sign in from here.", hint="Wait a minute.")
-    tries[address] = [*recent, now]
+
+
+def _count_failure(visit: Visit) -> None:
+    failures = visit.console.failures
+    if len(failures) > ADDRESSES_MAX:
+        failures.clear()
+    failures[_address(visit)] = [*_recent(visit), time.monotonic()]
+
+
+def _recent(visit: Visit) -> list[float]:
+    now = time.monotonic()
+    return [at for at in visit.console.failures.get(_address(visit), []) if now - at < 60]
+
+
+def _address(visit: Visit) -> str:
+    return visit.request.client.host if visit.request.client else ""
 
 
 PAGES = (

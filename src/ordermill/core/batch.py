@@ -179,13 +179,12 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: int
     at: int = 0
     deliveries: int = 0
+    sums: Counts | None = None
 
     @property
-    def failed(self) -> int:
-        """How many orders of the batch were not taken."""
-        if self.batch is not None:
-            return self.batch.counts.failed
-        return sum(item.outcome is OutcomeKind.FAILED for item in self.items)
+    def counts(self) -> Counts:
+        """The sums of the items, without looking at them where they are known."""
+        return count(item.outcome for item in self.items) if self.sums is None else self.sums
 
 
 def item_id(batch_id: int, position: int) -> int:

@@ -17,8 +17,19 @@ from ordermill.core.query import BatchQuery, Cause, ItemQuery, OrderQuery, Page
 class IntakeStore(Protocol):
     """Taking orders in."""
 
-    async def settle(self, sender: Sender, submission: Submission, memo: Memo | None) -> Settled:
-        """Decides and records one submission. Raises AlreadyRemembered when the memo's key was settled by another."""
+    async def settle(
+        self,
+        sender: Sender,
+        submission: Submission,
+        memo: Memo | None,
+        *,
+        into: tuple[int, int] | None = None,
+        last: bool = True,
+    ) -> Settled:
+        """Decides and records one submission. Raises AlreadyRemembered when the memo's key was settled by another.
+
+        `into` (batch id, next position): one chunk more of an open batch. `last`: no chunk comes after this one.
+        """
         ...
 
     async def check(self, sender: Sender, submission: Submission) -> Settled:

@@ -72,8 +72,8 @@ def split_body(body: bytes, name: str) -> list[tuple[str, bytes]]:
     raise Unusable(f"{name} holds no orders", 'send a list, {"orders": [...]}, or one order per line')
 
 
+_OWN_MARKS = frozenset(("reference", "lines"))
 _MARKS: tuple[tuple[str, frozenset[str]], ...] = (
-    (OURS, frozenset(("reference", "lines"))),
     ("karrio", frozenset(("order_id", "line_items", "shipping_to"))),
     ("brevo", frozenset(("createdAt", "updatedAt", "amount", "identifiers", "storeId"))),
     ("centra", frozenset(("invoiceAddress", "deliveryAddress", "orderNumber", "shippingValue", "orderDate", "voucherCodes"))),
@@ -86,6 +86,8 @@ def form_of(document: bytes) -> str:
         names: Any = _members.decode(document).keys()
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
+    if _OWN_MARKS <= names:
+        return OURS
     best = max(_MARKS, key=lambda mark: len(mark[1] & names))
     if best[1] & names:
         return best[0]

@@ -99,8 +99,6 @@ def read_document(document: bytes, now: int) -> tuple[Content, tuple[Problem, ..
         **{place: reader.address(place) for place in _PLACES},  # type: ignore[arg-type]
         **{name: reader.text(name) or ("" if name in ("status", "source") else None) for name in _TEXTS},  # type: ignore[arg-type]
     )
-    if not content.reference:
-        reader.problems.append(Problem(code="required", message="required, but not given", field="reference"))
     return content, tuple(reader.problems)
 
 

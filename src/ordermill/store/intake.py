@@ -366,7 +366,10 @@ class Settlement:
 
     def _settled(self, index: int) -> Settled:
         batch = None if self.jobs[index].submission.single else self.batch_of(index, self.counts[index])
-        return Settled(batch=batch, items=self.items_of(index), batch_id=self.batch_ids[index], at=self.now)
+        return Settled(
+            batch=batch, items=self.items_of(index), batch_id=self.batch_ids[index], at=self.now,
+            sums=self.counts[index],
+        )  # fmt: skip
 
     def items_of(self, index: int) -> Items:
         """The items of one job, in the order of its drafts."""
@@ -374,14 +377,8 @@ class Settlement:
         return Items(self.drafts[span], self.outcomes[span])
 
     def counts_of(self, index: int) -> Counts:
-        kinds = Counter(map(type, self.outcomes[self.spans[index]]))
-        return Counts(
-            received=kinds.total(),
-            created=kinds[Created],
-            updated=kinds[Updated],
-            unchanged=kinds[Unchanged] + kinds[Stale],
-            failed=kinds[Rejected],
-        )
+        outcomes = self.outcomes[self.spans[index]]
+        return _SUMS_OF_ONE[type(outcomes[0])] if len(outcomes) == 1 else _sums(Counter(map(type, outcomes)))
 
     def batch_of(self, index: int, counts: Counts) -> Batch:
         """The batch as it stands after this job."""
@@ -428,6 +425,20 @@ class Settlement:
             finished_at=self.now if status.final else None,
             size_bytes=batch.size_bytes + job.submission.size_bytes,
         )
+
+
+def _sums(kinds: Counter[type[Outcome]]) -> Counts:
+    return Counts(
+        received=kinds.total(),
+        created=kinds[Created],
+        updated=kinds[Updated],
+        unchanged=kinds[Unchanged] + kinds[Stale],
+        failed=kinds[Rejected],
+    )
+
+
+# Made once: for a single order the counting took a twentieth of its settlement.
+_SUMS_OF_ONE = {kind: _sums(Counter([kind])) for kind in (Created, Updated, Unchanged, Stale, Rejected)}
 
 
 def _foretold(draft: Draft, item: Item) -> Item:

@@ -1,7 +1,7 @@
 """Lanes: threads with a write connection each. Submissions that wait at the same moment share one transaction.
 
 There is no timer: a lane takes what waits when it becomes free (a fixed wait of 2 ms halved the rate,
-docs/performance.md). Small ones go first; then a thousand orders of large ones; so a till does not wait behind an import.
+docs/performance.md). Small ones go first, then a thousand orders of large ones: a till does not wait behind an import.
 """
 
 from __future__ import annotations

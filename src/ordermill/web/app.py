@@ -8,18 +8,18 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
+from random import getrandbits
 from typing import Any
-from uuid import uuid4
 
 from ordermill.core.account import ApiKey
 from ordermill.core.errors import (
     Failed,
-    Invalid,
     KeyReused,
     MethodNotAllowed,
     NotAcceptable,
     Overloaded,
     Refusal,
+    Unreadable,
     Unauthorized,
     UnsupportedMedia,
 )
@@ -185,7 +185,7 @@ class Web:
         if sent is None or not route.write:
             return await route.handler(request)
         if not _MEMO_KEY.fullmatch(sent):
-            raise Invalid(
+            raise Unreadable(
                 "the Idempotency-Key must be 1 to 255 printable ASCII characters without blanks",
                 field="Idempotency-Key",
             )
@@ -254,7 +254,7 @@ def _request(scope: Scope) -> Request:
         raw_query=scope["query_string"],
         headers=headers,
         body=b"",
-        request_id=own if _REQUEST_ID.fullmatch(own) else f"req_{uuid4().hex}",
+        request_id=own if _REQUEST_ID.fullmatch(own) else f"req_{getrandbits(128):032x}",
         now=time.time_ns() // 1000,
         base_url=f"{scope['scheme']}://{headers.get('host', '')}{scope.get('root_path', '')}",
     )

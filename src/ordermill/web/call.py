@@ -13,13 +13,13 @@ from ordermill.web.parameters import Parameter
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One status a call answers with. `body`: a type or a JSON Schema; None for no body at all.
 
-    `headers`: name -> sentence.
+    `media`: one type, or those that it may be. `headers`: name -> sentence.
     """
 
     status: int
     sentence: str
     body: Any = None
-    media: str = JSON
+    media: str | tuple[str, ...] = JSON
     headers: dict[str, str] = {}
 
 

@@ -89,7 +89,7 @@ class Exports:
                 description="Oldest first. What is exported can be imported again.",
                 handler=self.export,
                 parameters=PARAMETERS,
-                answers=(Answer(status=200, sentence="The file.", body={"type": "string"}, media=NDJSON),),
+                answers=(Answer(status=200, sentence="The file.", body={"type": "string"}, media=(NDJSON, CSV)),),
                 refuses=(422,),
             ),
         )

@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ordermill import __version__
-from ordermill.core.batch import Settled, Submission, count
+from ordermill.core.batch import Settled, Submission
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 REQUESTS = Counter("ordermill_http_requests", "Requests answered.", ["route", "method", "status"], registry=REGISTRY)
@@ -51,7 +51,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 def count_settled(submission: Submission, settled: Settled, now: int) -> None:
     """What one commit made durable. `now`: µs since 1970 UTC; the transaction began at `settled.at`."""
     contract = submission.dialect
-    counts = count(item.outcome for item in settled.items)
+    counts = settled.counts
     for outcome in ("created", "updated", "unchanged", "failed"):
         number = getattr(counts, outcome)
         if number:

@@ -173,7 +173,8 @@ def _answer(contract: Contract, call: Call, answer: Answer, schemas: Schemas) ->
         headers.pop("Idempotent-Replayed", None)
     response: Schema = {"description": answer.sentence, "headers": headers}
     if answer.body is not None:
-        response["content"] = {answer.media: {"schema": schemas.of(answer.body)}}
+        media = (answer.media,) if isinstance(answer.media, str) else answer.media
+        response["content"] = {one: {"schema": schemas.of(answer.body)} for one in media}
     return response
 
 

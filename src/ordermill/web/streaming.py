@@ -176,7 +176,7 @@ class _Intake:
             return
         except Refusal as refusal:
             message = refusal.message
-        except GeneratorExit:
+        except BaseException:  # ours, or the connection's: whoever sends it again shall not have to wait
             await self._stop()
             raise
         if not done:

@@ -67,12 +67,14 @@ class Importer:
         clock: Callable[[], int],
         *,
         owner: str = "local",
+        chunk: int = CHUNK,
     ) -> None:
         self.store = store
         self.imports = imports
         self.contracts = contracts
         self.clock = clock
         self.owner = owner
+        self.chunk = chunk
         self.wake = asyncio.Event()
 
     # in the background of a server
@@ -148,7 +150,7 @@ class Importer:
         tally = Tally(origin_of(reading.understood), given(reading))
         pieces = reading.pieces(self.clock())
         while True:
-            chunk = await asyncio.to_thread(_take, pieces, reading, -(1 << 60))
+            chunk = await asyncio.to_thread(_take, pieces, reading, -(1 << 60), self.chunk)
             if not chunk.pieces:
                 break
             submission = self.submission(job, reading, chunk)
@@ -238,7 +240,7 @@ class _Walk:
         if before[-1].cut or (before[-1].pieces == [] and len(before) > 1):
             return Chunk([])
         failed = self.failed + sum(map(_failed, before))
-        return await asyncio.to_thread(_take, pieces, self.reading, failed)
+        return await asyncio.to_thread(_take, pieces, self.reading, failed, self.importer.chunk)
 
     async def _find_batch(self) -> Batch | None:
         if self.job.batch_id is None:
@@ -315,9 +317,9 @@ def given(reading: Reading) -> set[str]:
     return {column.path for column in found.columns if column.path} | set(reading.plan.constants)
 
 
-def _take(pieces: Iterator[Piece], reading: Reading, failed: int) -> Chunk:
+def _take(pieces: Iterator[Piece], reading: Reading, failed: int, size: int) -> Chunk:
     """The next orders; cut behind the one whose failing is one too many."""
-    taken = list(islice(pieces, CHUNK))
+    taken = list(islice(pieces, size))
     left = _failures_max(reading.plan) - failed
     done = reading.progress()
     for index, piece in enumerate(taken):

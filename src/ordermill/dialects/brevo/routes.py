@@ -90,7 +90,7 @@ def refuse_bad(submission: Submission) -> None:
 def write_settled(settled: Settled) -> Reply:
     """202 (contract section 6), and in headers of ours what the body has no room for."""
     received = len(settled.items)
-    failed = settled.failed
+    failed = settled.counts.failed
     headers = (
         ("ordermill-batch-id", str(settled.batch_id)),
         ("ordermill-accepted", str(received - failed)),

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
-from ordermill.core.errors import Overloaded
+from ordermill.core.errors import Invalid, Overloaded
 from ordermill.store import sql
 from ordermill.store.engine import UNCERTAIN, Collided, Row
 
@@ -57,7 +57,10 @@ class PostgresEngine:
             name: _ARRAY.sub("%b", text.replace("%", "%%")).replace("?", "%s")
             for name, text in sql.load("postgres").items()
         }
-        self._conninfo = {**_DEFAULTS, **conninfo_to_dict(url)}
+        try:
+            self._conninfo = {**_DEFAULTS, **conninfo_to_dict(url)}
+        except psycopg.ProgrammingError:  # not told on: it repeats what it could not read, the password among it
+            raise Invalid("the database URL cannot be read: postgresql://user:password@host:5432/name") from None
         self._numbers: psycopg.Connection[Row] | None = None
         self._numbers_lock = threading.Lock()
 

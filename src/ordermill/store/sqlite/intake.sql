@@ -1,4 +1,5 @@
 -- Taking orders in: sets of rows, as multi-row VALUES. {rows ?1, ?2}: every row starts with these fixed parameters.
+-- Many rows that are read come back packed into one: see SqliteTransaction.all_of.
 
 -- name: reserve
 INSERT INTO counter (account_id, name, next) VALUES (?, ?, 1 + ?)
@@ -8,15 +9,17 @@ RETURNING next
 -- name: find_current
 -- The orders that hold one of the keys. CROSS JOIN pins the loop: one look-up per key, never a scan of the account.
 WITH k (dialect, source, reference) AS (VALUES {rows})
-SELECT o.id, o.account_id, o.mode, o.dialect, o.source, o.reference, o.revision, o.status, o.placed_at, o.updated_at,
+SELECT json_group_array(json_array(
+    o.id, o.account_id, o.mode, o.dialect, o.source, o.reference, o.revision, o.status, o.placed_at, o.updated_at,
     o.received_at, o.changed_at, o.amount, o.currency, o.contact_id, o.content_hash, o.request_id, o.retired, NULL
+)) AS packed
 FROM k CROSS JOIN orders o
 WHERE o.account_id = ? AND o.mode = ? AND o.retired = 0
     AND o.dialect = k.dialect AND o.source = k.source AND o.reference = k.reference
 
 -- name: find_contacts
 WITH k (kind, value) AS (VALUES {rows})
-SELECT c.kind, c.value, c.contact_id
+SELECT json_group_array(json_array(c.kind, c.value, c.contact_id)) AS packed
 FROM k CROSS JOIN contact_identifier c
 WHERE c.account_id = ? AND c.mode = ? AND c.kind = k.kind AND c.value = k.value
 

@@ -1,0 +1,270 @@
+"""Imports: chunk by chunk, stopped and gone on with, cancelled, taken up by another; nothing doubled, nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from ledgers import Clock
+
+from ordermill.core.batch import BatchStatus, OutcomeKind, Sender
+from ordermill.core.errors import Conflict
+from ordermill.core.importing import LEASE_S, ImportJob, ImportState
+from ordermill.core.order import Mode
+from ordermill.core.query import ItemQuery, OrderQuery
+from ordermill.examples import night
+from ordermill.files.checking import Report
+from ordermill.files.mapping import Plan
+from ordermill.files.reading import Reading
+from ordermill.store.ledger import Ledger
+from ordermill.work.importer import Importer, Running
+
+pytestmark = pytest.mark.anyio
+_names = itertools.count()
+
+
+@pytest.fixture
+async def sender(ledger: Ledger) -> Sender:
+    """A sender of an account of its own."""
+    account = await ledger.create_account(f"importer {next(_names)} {id(ledger)}")
+    return Sender(account_id=account.id, mode=Mode.LIVE, key_id="k1", request_id="r1")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Callable[..., Path]:
+    def made(orders: int = 350, wrong: dict[str, int] | None = None) -> Path:
+        path = tmp_path / "night.csv"
+        path.write_text(night.text(orders, wrong or {}), encoding="utf-8")
+        return path
+
+    return made
+
+
+class Try:
+    """One import of one file, run as often as a test likes."""
+
+    def __init__(self, importer: Importer, sender: Sender, path: Path, **plan: Any) -> None:
+        self.importer = importer
+        self.sender = sender
+        self.path = path
+        self.plan = Plan(**plan)
+        self.seen: list[Running] = []
+        self.stopping = asyncio.Event()
+        self.stop_after: int | None = None
+        self.job: ImportJob | None = None
+
+    async def run(self) -> ImportJob:
+        imports = self.importer.imports
+        with Reading(self.path, self.plan, self.importer.contracts) as reading:
+            if self.job is None:
+                fresh = ImportJob(
+                    account_id=0, id=0, mode=Mode.LIVE, key_id="", name=reading.name, state=ImportState.QUEUED,
+                    sha256=reading.sniffed.sha256, fingerprint=reading.fingerprint,
+                    plan=msgspec.json.encode(self.plan).decode(),
+                )  # fmt: skip
+                self.job = await imports.create(self.sender, fresh)
+            elif self.job.state is ImportState.STOPPED:
+                self.job = await imports.move(self.job, ImportState.QUEUED)
+            self.stopping.clear()
+            claimed = await imports.claim(await imports.get(self.sender, self.job.id), self.importer.owner)
+            assert claimed is not None
+            self.job = await self.importer.run(claimed, reading, stopping=self.stopping, progress=self._saw)
+        return self.job
+
+    def _saw(self, running: Running) -> None:
+        self.seen.append(running)
+        if self.stop_after is not None and len(self.seen) >= self.stop_after:
+            self.stopping.set()
+
+    async def batch(self) -> Any:
+        assert self.job is not None
+        assert self.job.batch_id is not None
+        return await self.importer.store.find_batch(self.sender, self.job.batch_id)
+
+    async def references(self) -> list[str]:
+        """Of all orders of the account, by receipt."""
+        found: list[str] = []
+        after: int | None = None
+        while True:
+            query = OrderQuery(limit=1000, descending=False, after_id=after, with_document=False, with_count=False)
+            page = await self.importer.store.find_orders(self.sender, query)
+            found += [order.reference for order in page.entries]
+            if not page.more:
+                return found
+            after = page.entries[-1].id
+
+
+async def test_a_file_becomes_one_batch_that_runs_until_its_last_chunk(
+    importer: Importer, sender: Sender, file: Any
+) -> None:
+    attempt = Try(importer, sender, file(wrong=None))
+    job = await attempt.run()
+    assert job.state is ImportState.COMPLETED
+    assert [running.batch.status for running in attempt.seen if running.batch] == [
+        BatchStatus.RUNNING, BatchStatus.RUNNING, BatchStatus.RUNNING, BatchStatus.COMPLETED,
+    ]  # fmt: skip
+    batch = await attempt.batch()
+    assert (batch.counts.received, batch.counts.created, batch.origin) == (350, 350, "import")
+    assert await attempt.references() == [f"N-{100_000 + number}" for number in range(350)]
+
+
+async def test_failed_orders_stay_with_their_rows_and_the_rest_goes_in(
+    importer: Importer, sender: Sender, file: Any
+) -> None:
+    attempt = Try(importer, sender, file(120, {"state": 3, "weight_unit": 2, "lines": 1}))
+    await attempt.run()
+    batch = await attempt.batch()
+    assert (batch.counts.created, batch.counts.failed, batch.status) == (114, 6, BatchStatus.COMPLETED_WITH_ERRORS)
+    query = ItemQuery(batch_id=batch.id, outcomes=(OutcomeKind.FAILED,), with_document=True)
+    items = (await importer.store.find_items(sender, query)).entries
+    assert len(items) == 6
+    assert all("ordermill_rows" in (item.document or "") for item in items)
+    report = msgspec.json.decode(attempt.job.report if attempt.job else "", type=Report)
+    assert (report.orders, report.failed, sorted(cause.count for cause in report.causes)) == (120, 6, [1, 2, 3])
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 3])
+async def test_what_was_stopped_goes_on_where_it_was(
+    importer: Importer, sender: Sender, file: Any, chunks: int
+) -> None:
+    attempt = Try(importer, sender, file(350, {"state": 7}))
+    attempt.stop_after = chunks
+    assert (await attempt.run()).state is ImportState.STOPPED
+    batch = await attempt.batch()
+    assert (batch.counts.received, batch.status) == (100 * chunks, BatchStatus.RUNNING)
+    attempt.stop_after = None
+    assert (await attempt.run()).state is ImportState.COMPLETED
+    batch = await attempt.batch()
+    assert (batch.counts.received, batch.counts.created, batch.counts.failed) == (350, 343, 7)
+    references = await attempt.references()
+    assert len(references) == len(set(references)) == 343
+
+
+async def test_the_same_file_twice_changes_nothing(importer: Importer, sender: Sender, file: Any) -> None:
+    path = file(150)
+    await Try(importer, sender, path).run()
+    again = Try(importer, sender, path)
+    await again.run()
+    assert (await again.batch()).counts.unchanged == 150
+    same = await importer.imports.find_same(sender, again.job.fingerprint if again.job else "")
+    assert same is not None
+    assert same.id == (again.job.id if again.job else 0)
+
+
+async def test_a_cancelled_batch_ends_its_import(importer: Importer, sender: Sender, file: Any) -> None:
+    attempt = Try(importer, sender, file())
+    attempt.stop_after = 1
+    await attempt.run()
+    attempt.stop_after = None
+    assert attempt.job is not None
+    await importer.store.cancel_batch(sender, attempt.job.batch_id)  # type: ignore[attr-defined]
+    assert (await attempt.run()).state is ImportState.CANCELLED
+    assert len(await attempt.references()) == 100
+
+
+async def test_stop_on_error_ends_behind_the_order_that_failed(importer: Importer, sender: Sender, file: Any) -> None:
+    attempt = Try(importer, sender, file(300, {"country": 2}), on_error="stop")
+    job = await attempt.run()
+    assert job.state is ImportState.STOPPED
+    first = (await attempt.batch()).counts
+    assert (first.failed, first.created) == (1, first.received - 1)
+    assert (await attempt.run()).state is ImportState.STOPPED
+    assert (await attempt.batch()).counts.failed == 2
+    assert (await attempt.run()).state is ImportState.COMPLETED
+    assert (await attempt.batch()).counts.created == 298
+
+
+async def test_stop_after_n_allows_n(importer: Importer, sender: Sender, file: Any) -> None:
+    attempt = Try(importer, sender, file(250, {"country": 5}), stop_after=3)
+    assert (await attempt.run()).state is ImportState.STOPPED
+    assert (await attempt.batch()).counts.failed == 4
+
+
+async def test_a_check_writes_nothing_and_finds_everything(importer: Importer, sender: Sender, file: Any) -> None:
+    path = file(150, {"state": 4, "weight_unit": 3})
+    with Reading(path, Plan(), importer.contracts) as reading:
+        job = ImportJob(
+            account_id=sender.account_id, id=0, mode=sender.mode, key_id="k1", name="x", state=ImportState.CHECKING
+        )
+        last = [running async for running in importer.check(job, reading)][-1]
+    assert last.report is not None
+    assert (last.report.orders, last.report.failed) == (150, 7)
+    assert not (await importer.store.find_orders(sender, OrderQuery())).entries
+
+
+async def test_a_file_without_orders_leaves_no_batch(importer: Importer, sender: Sender, tmp_path: Path) -> None:
+    path = tmp_path / "empty.csv"
+    path.write_text(",".join(night.HEADER) + "\n")
+    attempt = Try(importer, sender, path)
+    job = await attempt.run()
+    assert (job.state, job.batch_id) == (ImportState.FAILED, None)
+
+
+async def test_only_one_may_work_on_an_import_until_the_lease_is_over(
+    importer: Importer, sender: Sender, clock: Clock
+) -> None:
+    fresh = ImportJob(account_id=0, id=0, mode=Mode.LIVE, key_id="", name="x", state=ImportState.QUEUED)
+    job = await importer.imports.create(sender, fresh)
+    mine = await importer.imports.claim(job, "me")
+    assert mine is not None
+    assert await importer.imports.claim(job, "you") is None
+    assert await importer.imports.claim(mine, "you") is None
+    clock.advance(LEASE_S + 1)
+    yours = await importer.imports.claim(mine, "you")
+    assert yours is not None
+    assert not await importer.imports.renew(mine, 0)
+    assert await importer.imports.renew(yours, 0)
+    assert not await importer.imports.leave(mine)
+
+
+async def test_a_file_in_the_ledger_is_imported_by_whoever_finds_it(
+    importer: Importer, sender: Sender, file: Any
+) -> None:
+    content = file(210, {"state": 2}).read_bytes()
+    fresh = ImportJob(account_id=0, id=0, mode=Mode.LIVE, key_id="", name="night.csv", state=ImportState.READY)
+    job = await importer.imports.create(sender, fresh)
+    for number, start in enumerate(range(0, len(content), 10_000)):
+        await importer.imports.save_part(job, number, content[start : start + 10_000])
+    await importer.imports.move(job, ImportState.CHECKING)
+    assert await importer.run_once()
+    checked = await importer.imports.get(sender, job.id)
+    assert (checked.state, msgspec.json.decode(checked.report, type=Report).failed) == (ImportState.READY, 2)
+    await importer.imports.move(checked, ImportState.QUEUED)
+    assert await importer.run_once()
+    done = await importer.imports.get(sender, job.id)
+    assert done.state is ImportState.COMPLETED
+    batch = await importer.store.find_batch(sender, done.batch_id or 0)
+    assert batch is not None
+    assert (batch.counts.created, batch.counts.failed) == (208, 2)
+    assert await importer.imports.find_part(done, 0) is None
+
+
+async def test_a_server_that_leaves_gives_its_import_to_the_next_one(
+    importer: Importer, sender: Sender, file: Any
+) -> None:
+    content = file(320).read_bytes()
+    fresh = ImportJob(account_id=0, id=0, mode=Mode.LIVE, key_id="", name="night.csv", state=ImportState.QUEUED)
+    job = await importer.imports.create(sender, fresh)
+    await importer.imports.save_part(job, 0, content)
+    leaving = asyncio.Event()
+    leaving.set()
+    assert await importer.run_once(leaving)
+    waiting = await importer.imports.get(sender, job.id)
+    assert waiting.state is ImportState.QUEUED
+    assert await importer.run_once()
+    done = await importer.imports.get(sender, job.id)
+    batch = await importer.store.find_batch(sender, done.batch_id or 0)
+    assert batch is not None
+    assert (done.state, batch.counts.created) == (ImportState.COMPLETED, 320)
+
+
+async def test_an_import_that_is_worked_on_cannot_be_dropped(importer: Importer, sender: Sender) -> None:
+    fresh = ImportJob(account_id=0, id=0, mode=Mode.LIVE, key_id="", name="x", state=ImportState.QUEUED)
+    job = await importer.imports.create(sender, fresh)
+    with pytest.raises(Conflict):
+        await importer.imports.drop(sender, job.id)
