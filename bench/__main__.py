@@ -18,7 +18,7 @@ from pathlib import Path
 
 import orjson
 
-from bench import intake, processes, reading, singles
+from bench import console, intake, processes, reading, singles
 from bench.context import FULL, QUICK, Bench, Result, Sizes, spell
 from bench.server import ROOT
 
@@ -30,6 +30,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "mixed": singles.mixed,
     "loop": singles.loop,
     "pages": reading.pages,
+    "console": console.pages,
     "memory": processes.memory,
     "start": processes.starting,
     "two": processes.two,

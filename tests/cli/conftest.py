@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from click.testing import CliRunner
 from cli_tools import environment
+from click.testing import CliRunner
 
 from ordermill.cli import main
 
@@ -48,6 +49,8 @@ def ordermill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ordermill:
                     code = 0
                 except SystemExit as end:
                     code = end.code if isinstance(end.code, int) else 1
+                sys.stdout.flush()
+                sys.stderr.flush()
                 return Ran(code, out.getvalue().decode(), err.getvalue().decode())
 
     return run

@@ -149,7 +149,9 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
         yield server
 
 
-def test_with_a_server_on_the_ledger_it_goes_through_the_server(ordermill: Any, file: Path, server: ServerProcess) -> None:
+def test_with_a_server_on_the_ledger_it_goes_through_the_server(
+    ordermill: Any, file: Path, server: ServerProcess
+) -> None:
     checked = ordermill("import", file, "--dry-run", data=server.data)
     assert "294 fine   6 with errors" in checked.out
     ran = ordermill("import", file, data=server.data)
@@ -171,7 +173,9 @@ def test_with_server_and_key_from_anywhere(ordermill: Any, file: Path, server: S
     assert len(ordermill("orders", "list", "--profile", "shop", "--json").json) == 20
 
 
-@pytest.mark.parametrize("name", ["shopify.csv", "woocommerce.csv", "magento.csv", "amazon.txt", "karrio.csv", "clean.csv"])
+@pytest.mark.parametrize(
+    "name", ["shopify.csv", "woocommerce.csv", "magento.csv", "amazon.txt", "karrio.csv", "clean.csv"]
+)
 def test_the_samples_go_in(ordermill: Any, data: Path, name: str) -> None:
     ran = ordermill("import", EXAMPLES / name, "--json", data=data)
     assert ran.code == 0, ran.err

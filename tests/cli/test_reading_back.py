@@ -1,4 +1,4 @@
-"""`ordermill batches` and `ordermill orders`, on a ledger without a server; completion and the reference of commands."""
+"""`ordermill batches` and `ordermill orders` on a ledger without a server; completion; the reference of commands."""
 
 from __future__ import annotations
 

@@ -132,7 +132,9 @@ async def test_a_stream_of_any_length(server: ServerProcess) -> None:
         assert again[0].batch_id == end.batch_id
 
 
-def test_the_examples_of_the_documentation_run(server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_the_documentation_run(
+    server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) >= 4
     monkeypatch.chdir(tmp_path)

@@ -18,12 +18,17 @@ def read(contract: str, status: int, body: Any) -> Any:
 
 
 def test_bodies_are_what_the_contracts_ask_for() -> None:
-    assert json.loads(WIRES["brevo"].write(ORDERS, True)) == {"historical": True, "orders": [{"n": 0}, {"n": 1}, {"n": 2}]}
+    assert json.loads(WIRES["brevo"].write(ORDERS, True)) == {
+        "historical": True,
+        "orders": [{"n": 0}, {"n": 1}, {"n": 2}],
+    }
     assert json.loads(WIRES["karrio"].write(ORDERS, True)) == {"orders": [{"n": 0}, {"n": 1}, {"n": 2}]}
     assert list(json.loads(WIRES["centra"].write(ORDERS, True)).values()) == [{"n": 0}, {"n": 1}, {"n": 2}]
 
 
-@pytest.mark.parametrize(("contract", "header"), [("brevo", "api-key"), ("karrio", "Authorization"), ("centra", "API-Authorization")])
+@pytest.mark.parametrize(
+    ("contract", "header"), [("brevo", "api-key"), ("karrio", "Authorization"), ("centra", "API-Authorization")]
+)
 def test_keys_travel_in_the_contracts_header(contract: str, header: str) -> None:
     call = call_of(WIRES[contract], ORDERS, "secret", historical=True, memo="m", timeout_s=1)
     headers = dict(call.headers)
@@ -58,20 +63,27 @@ def test_brevo_takes_all_or_none() -> None:
 
 
 def test_karrio_answers_each_order() -> None:
-    resources = [{"id": "a", "status": "completed"}, {"id": "b", "status": "failed", "errors": {"order_id": ["no", "no!"]}}]
+    resources = [
+        {"id": "a", "status": "completed"},
+        {"id": "b", "status": "failed", "errors": {"order_id": ["no", "no!"]}},
+    ]
     found = read("karrio", 200, {"id": "batch_1", "resources": resources})
     assert (found.batch, found.whole) == ("batch_1", ())
     assert [(t.field, t.message) for t in found.failed[1]] == [("order_id", "no no!")]
     assert found.failed[2][0].code == "unanswered"
     bare = read("karrio", 200, {"id": "x", "resources": [{"status": "failed"}]})
     assert bare.failed[0][0].code == "failed"
-    refused = read("karrio", 400, {"errors": [{"code": "validation", "message": "…", "details": {"orders[0].order_id": ["no"]}}]})
+    refused = read(
+        "karrio", 400, {"errors": [{"code": "validation", "message": "…", "details": {"orders[0].order_id": ["no"]}}]}
+    )
     assert set(refused.failed) == {0}
     assert refused.whole
 
 
 def test_centra_answers_each_name() -> None:
-    found = read("centra", 200, {"o0": {"status": "ok", "orders": [5]}, "o1": {"status": "no", "msg": "products: required"}})
+    found = read(
+        "centra", 200, {"o0": {"status": "ok", "orders": [5]}, "o1": {"status": "no", "msg": "products: required"}}
+    )
     assert found.failed[1][0].message == "products: required"
     assert found.failed[2][0].code == "unanswered"
     whole = read("centra", 200, {"status": "no", "msg": "closed"})

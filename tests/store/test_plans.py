@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,17 +50,25 @@ ROWS = {
 }
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres", "postgres without statistics"])
-def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, str]]:
-    """A ledger of ten accounts with ten thousand orders each; the planner has seen them, or (on the third) has not."""
-    folder: Path = tmp_path_factory.mktemp("full")
-    name = request.param.split()[0]
-    with empty_engine(name, folder, lambda: request.getfixturevalue("postgres_url")) as engine:
+@pytest.fixture(scope="module")
+def full_postgres(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Engine]:
+    with empty_engine("postgres", tmp_path_factory.mktemp("full"), lambda: postgres_url) as engine:
         fill(engine)
-        if request.param == "postgres":
-            ask(engine, "SELECT 1")
-            analyze(engine)
-        yield engine, request.param
+        yield engine
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres without statistics", "postgres"])
+def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, str]]:
+    """A ledger of ten accounts with ten thousand orders each, which the planner has not seen yet, or has."""
+    if request.param == "sqlite":
+        with empty_engine("sqlite", tmp_path_factory.mktemp("full"), lambda: "") as engine:
+            fill(engine)
+            yield engine, request.param
+        return
+    engine = request.getfixturevalue("full_postgres")
+    if request.param == "postgres":
+        analyze(engine)
+    yield engine, request.param
 
 
 def fill(engine: Engine) -> None:
@@ -79,9 +86,11 @@ def fill(engine: Engine) -> None:
             if isinstance(engine, PostgresEngine):
                 raw.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
             values = values.replace("bytes", blob)
+            rows = total if table in ("orders", "item", "contact_identifier") else total // 10
             raw.execute(
                 f"INSERT INTO {table} ({columns})"
                 f" SELECT {values} FROM (SELECT n, n % {ACCOUNTS} + 1 AS a, n / {ACCOUNTS} AS m FROM {series}) r"
+                f" WHERE n < {rows}"
             )
     connection.close()
 
@@ -152,6 +161,11 @@ class Enough(Exception):
     """Every verb starts from the same tables: what it wrote is rolled back."""
 
 
+def condition(step: Any) -> str:
+    """What is looked up in the index itself; the rest is only compared afterwards."""
+    return str(step.get("Index Cond", "")) if isinstance(step, dict) else step
+
+
 def watch(engine: Engine, verb: Any, *, read_only: bool = False) -> list[tuple[str, list[Any]]]:
     """The plans of all statements of a verb."""
     connection = engine.connect(read_only=read_only)
@@ -208,8 +222,8 @@ def test_the_look_up_by_key_takes_the_index_of_the_key(full: tuple[Engine, str])
     by_key = next(plan for text, plan in plans if re.search(r"reference = k\.", text))
     by_identifier = next(plan for text, plan in plans if re.search(r"kind = k\.", text))
     assert used(by_key) == {"orders_key"}
-    assert used(by_identifier) <= {"contact_identifier_pkey"}
-    assert not any("contact_identifier_contact" in str(step) for step in by_identifier)
+    assert any("reference" in condition(step) for step in by_key)
+    assert any("value" in condition(step) for step in by_identifier)
 
 
 def test_amending_and_filling_read_no_large_table_from_end_to_end(full: tuple[Engine, str]) -> None:

@@ -56,7 +56,9 @@ async def test_a_plan_changes_how_the_file_is_read(client: Client) -> None:
     assert found["state"] == "failed"
     assert "order's id" in found["message"]
     path = f"{API}/imports/{found['id']}/plan"
-    answer = await client.call("PUT", path, {"columns": {"kto": "reference", "who": "ship_to.name"}, "contract": "karrio"})
+    answer = await client.call(
+        "PUT", path, {"columns": {"kto": "reference", "who": "ship_to.name"}, "contract": "karrio"}
+    )
     assert (answer.status_code, answer.json()["state"]) == (200, "ready")
     answer = await client.call("PUT", path, {"columns": {"kto": "reference", "whoo": "ship_to.name"}})
     assert answer.status_code == 422
@@ -201,7 +203,9 @@ async def test_another_stream_under_the_same_key_is_refused(client: Client) -> N
 async def test_a_gzipped_stream(client: Client) -> None:
     headers = {"authorization": f"Bearer {client.key}", "content-encoding": "gzip"}
     answer = await client.http.post(
-        f"{API}/orders/stream?contract=karrio&outcomes=failed", content=gzip.compress(ndjson([order(1), {}])), headers=headers
+        f"{API}/orders/stream?contract=karrio&outcomes=failed",
+        content=gzip.compress(ndjson([order(1), {}])),
+        headers=headers,
     )
     first, end = [json.loads(line) for line in answer.text.splitlines()]
     assert (first["line"], first["outcome"], end["counts"]["created"]) == (2, "failed", 1)
@@ -211,7 +215,9 @@ async def test_an_empty_stream_is_done(client: Client) -> None:
     assert (await stream(client, b"\n\n"))[-1]["done"] is True
 
 
-@pytest.mark.parametrize(("params", "status"), [({}, 422), ({"contract": "none"}, 422), ({"contract": "karrio", "x": "1"}, 422)])
+@pytest.mark.parametrize(
+    ("params", "status"), [({}, 422), ({"contract": "none"}, 422), ({"contract": "karrio", "x": "1"}, 422)]
+)
 async def test_a_stream_must_say_what_it_is(client: Client, params: Any, status: int) -> None:
     answer = await client.post(f"{API}/orders/stream", b"", params=params)
     assert answer.status_code == status

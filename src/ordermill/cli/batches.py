@@ -42,13 +42,24 @@ def batches() -> None:
 @test_option
 @server_options
 @store_options
-def list_(status: tuple[str, ...], contract: str | None, failed: bool, since: str | None, limit: int, json_: bool, jsonl: bool, **options: Any) -> None:  # fmt: skip
+def list_(
+    status: tuple[str, ...],
+    contract: str | None,
+    failed: bool,
+    since: str | None,
+    limit: int,
+    json_: bool,
+    jsonl: bool,
+    **options: Any,
+) -> None:
     """Batches, newest first."""
     filters: dict[str, Any] = {"status": list(status), "contract": contract, "created_since": instant(since)}
     if failed:
         filters["has_failures"] = True
     with connected(options) as client:
-        found = [batch for batch, _ in zip(client.batches(**filters, limit=min(limit, 100)), range(limit), strict=False)]
+        found = [
+            batch for batch, _ in zip(client.batches(**filters, limit=min(limit, 100)), range(limit), strict=False)
+        ]
     show_all(found, json_, jsonl, _table)
     if not found:
         sys.exit(6)
@@ -69,7 +80,15 @@ def show_all(found: list[Any], json_: bool, jsonl: bool, show: Any) -> None:
 def _table(found: list[Any]) -> None:
     rows = [("batch", "contract", "from", "status", "orders", "failed", "received at")]
     rows += [
-        (b.id, b.contract, b.origin or "contract", b.status, number(b.counts.received), number(b.counts.failed), b.created_at[:19])
+        (
+            b.id,
+            b.contract,
+            b.origin or "contract",
+            b.status,
+            number(b.counts.received),
+            number(b.counts.failed),
+            b.created_at[:19],
+        )
         for b in found
     ]
     table(rows, right=(4, 5))
@@ -89,7 +108,9 @@ def show(batch_id: str, json_: bool, **options: Any) -> None:
     if json_:
         as_json({"batch": batch, "causes": causes})
         return
-    click.echo(f"{batch.id}   {batch.contract}   {batch.status}   {batch.created_at[:19]}   {batch.origin or 'contract'}")
+    click.echo(
+        f"{batch.id}   {batch.contract}   {batch.status}   {batch.created_at[:19]}   {batch.origin or 'contract'}"
+    )
     click.echo(f"{plural(batch.counts.received, 'order')} received: {counts_line(batch.counts)}")
     if batch.parent_batch_id:
         click.echo(f"came of {batch.parent_batch_id}")
@@ -103,7 +124,16 @@ def _causes(causes: list[Any]) -> None:
     for cause in causes:
         value = f'"{cause.example.value[:40]}"' if cause.example.value else ""
         example = f"e.g. {cause.example.key} {value}".rstrip()
-        rows.append((number(cause.count), cause.code, cause.field or "–", cause.message, example, f"→ {cause.hint}" if cause.hint else ""))
+        rows.append(
+            (
+                number(cause.count),
+                cause.code,
+                cause.field or "–",
+                cause.message,
+                example,
+                f"→ {cause.hint}" if cause.hint else "",
+            )
+        )
     table(rows, right=(0,))
 
 
@@ -155,8 +185,19 @@ def _watch_all(client: Any, every: float, jsonl: bool) -> None:
 
 @batches.command("errors")
 @click.argument("batch_id")
-@click.option("--csv", "out", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), metavar="OUT", help="The failed orders as a file to mend: - for standard output.")  # fmt: skip
-@click.option("--ndjson", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), metavar="OUT", help="The same, one JSON object a line.")  # fmt: skip
+@click.option(
+    "--csv",
+    "out",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="OUT",
+    help="The failed orders as a file to mend: - for standard output.",
+)
+@click.option(
+    "--ndjson",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    metavar="OUT",
+    help="The same, one JSON object a line.",
+)
 @click.option("--code", help="Only orders that failed with this code.")
 @click.option("--raw", is_flag=True, help="Without the quote before what looks like a formula.")
 @click.option("--group", is_flag=True, help="By cause (also what is shown unless a file is asked for).")
@@ -164,7 +205,16 @@ def _watch_all(client: Any, every: float, jsonl: bool) -> None:
 @test_option
 @server_options
 @store_options
-def errors(batch_id: str, out: Path | None, ndjson: Path | None, code: str | None, raw: bool, group: bool, json_: bool, **options: Any) -> None:  # fmt: skip
+def errors(
+    batch_id: str,
+    out: Path | None,
+    ndjson: Path | None,
+    code: str | None,
+    raw: bool,
+    group: bool,
+    json_: bool,
+    **options: Any,
+) -> None:
     """Why orders of a batch failed; with --csv the orders themselves, to be mended and imported again.
 
     Of a batch that came from a table, the file has the table's own columns, untouched and in order.

@@ -13,7 +13,7 @@ from ordermill.cli.options import fail
 def completion(shell: str) -> None:
     """Print what completes commands in your shell.
 
-    bash: ordermill completion bash >> ~/.bashrc; zsh: … >> ~/.zshrc; fish: … > ~/.config/fish/completions/ordermill.fish
+    bash: ordermill completion bash >> ~/.bashrc; zsh: … >> ~/.zshrc; fish: … > a file in ~/.config/fish/completions
     """
     from ordermill.cli import root
 

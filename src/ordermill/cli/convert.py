@@ -19,9 +19,19 @@ FORMS = ["karrio", "brevo", "centra", "orders"]
 
 @click.command("convert")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--from", "from_", type=click.Choice(FORMS), help="The form of the orders; recognised unless told. orders is our own.")  # fmt: skip
+@click.option(
+    "--from",
+    "from_",
+    type=click.Choice(FORMS),
+    help="The form of the orders; recognised unless told. orders is our own.",
+)
 @click.option("--to", required=True, type=click.Choice(FORMS), help="The form that is wanted.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="NDJSON; standard output unless told.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="NDJSON; standard output unless told.",
+)
 @click.option("--json", "json_", is_flag=True, help="The account of it as one JSON document (with --out).")
 @plan_options
 def convert(file: Path, from_: str | None, to: str, out: Path | None, json_: bool, **options: Any) -> None:
@@ -75,7 +85,9 @@ class Conversion:
             if not form:
                 raise Unusable(f"order {key} is in no form that is known here", "say --from")
             self._note(
-                key, conversion.convert(document, self.contracts, form, self.to, now=now, source=self.plan.source), target
+                key,
+                conversion.convert(document, self.contracts, form, self.to, now=now, source=self.plan.source),
+                target,
             )
 
     def _write_table(self, target: Any, now: int) -> None:
@@ -123,8 +135,9 @@ class Conversion:
                     note(f"  {name.ljust(width)}  {plural(count, 'order')}")
             for key, problems in self.failed[:10]:
                 first = problems[0]
-                note(f"  order {key}: {first.field}: {first.message}" if first.field else f"  order {key}: {first.message}")
+                note(
+                    f"  order {key}: {first.field}: {first.message}"
+                    if first.field
+                    else f"  order {key}: {first.message}"
+                )
         return 1 if self.failed else 0
-
-
-

@@ -64,6 +64,7 @@ class Demo:
         await self._brevo()
         await self._karrio()
         await self._centra()
+        await self._night()
         await self._account()
         for line in self.wrong:
             print(f"  WRONG  {line}")
@@ -159,6 +160,24 @@ class Demo:
                 print(f"            └ {name}: {entry['msg']}")
         if [entry["status"] for entry in answer.values()] != ["ok", "no"]:
             self.wrong.append("Centra: x123 should be ok and a1 not")
+
+    async def _night(self) -> None:
+        """A night's file, uploaded and imported as the console does it."""
+        from ordermill.examples import night
+
+        header, path = f"Authorization: Bearer {self.key}", "/api/v1/imports"
+        status, found = await self.call("POST", f"{path}?name=night.csv", header, night.text().encode())
+        if status == 201:
+            status, found = await self.call("POST", f"{path}/{found['id']}/start", header)
+        while status in (200, 202) and found["state"] in ("queued", "running"):
+            await asyncio.sleep(0.1)
+            status, found = await self.call("GET", f"{path}/{found['id']}", header)
+        counts = found.get("counts") or {"received": 0, "failed": 0}
+        causes = len((found.get("report") or {}).get("causes", ()))
+        told = f"{found.get('state')}: {counts['received']} orders, {counts['failed']} failed ({causes} causes)"
+        self.show("File", "POST /api/v1/imports  night.csv", status, 200, told)
+        if (counts["received"], counts["failed"], causes) != (2_000, 18, 4):
+            self.wrong.append("night.csv: 2,000 orders were due, 18 of them failing for 4 reasons")
 
     async def _account(self) -> None:
         """The accounting line: over all batches and singles of this key."""

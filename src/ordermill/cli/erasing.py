@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from ordermill.cli.options import open_store, settings, store_options
+from ordermill.cli.options import settings, store_options, told_plainly
 from ordermill.core.account import DEFAULT_ACCOUNT
 from ordermill.core.erasing import KINDS, Person
 
@@ -24,10 +24,11 @@ from ordermill.core.erasing import KINDS, Person
 @store_options
 def erase(account: str, test: bool, yes: bool, as_json: bool, **options: Any) -> None:
     """Erase a person: from orders, history, documents as sent, events and contacts. Sums and counts stay right."""
-    from ordermill.app import clock, rewriter
+    from ordermill.app import clock, make_engine, prepare, rewriter
     from ordermill.core.batch import Sender
     from ordermill.core.order import Mode
     from ordermill.store import accounts, erasing
+    from ordermill.store.lanes import in_transaction
 
     named = [(kind, options.pop(kind)) for kind in KINDS]
     people = [Person(kind, value) for kind, value in named if value]
@@ -38,11 +39,18 @@ def erase(account: str, test: bool, yes: bool, as_json: bool, **options: Any) ->
             f"Erase {people[0].kind} {people[0].value} from account {account}? This cannot be undone", abort=True
         )
     config = settings(**options)
-    with open_store(config) as transact:
-        account_id = transact(lambda tx: accounts.get_account_by_name(tx, account)).id
-        sender = Sender(account_id=account_id, mode=Mode.TEST if test else Mode.LIVE, key_id="")
-        rewrite = rewriter(config)
-        erased = transact(lambda tx: erasing.erase(tx, sender, people[0], rewrite, clock()))
+    rewrite = rewriter(config)
+    with told_plainly():
+        engine = make_engine(config)
+        prepare(engine, config)
+        reading, writing = engine.connect(read_only=True), engine.connect()
+        with reading.transaction() as tx:
+            account_id = accounts.get_account_by_name(tx, account).id
+            sender = Sender(account_id=account_id, mode=Mode.TEST if test else Mode.LIVE, key_id="")
+            trace = erasing.find(tx, sender, people[0])
+        erased = in_transaction(writing, lambda tx: erasing.erase(tx, sender, trace, rewrite, clock()))
+        for connection in (reading, writing):
+            connection.close()
     if as_json:
         click.echo(msgspec.json.encode(erased).decode())
     else:

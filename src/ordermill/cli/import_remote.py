@@ -38,7 +38,10 @@ class RemoteImport:
             with self.client:
                 return self._run()
         except Refused as error:
-            fail(f"{self.server.url}: {error}", 4 if error.status in (401, 403) else 2 if error.status in (400, 422) else 5)
+            fail(
+                f"{self.server.url}: {error}",
+                4 if error.status in (401, 403) else 2 if error.status in (400, 422) else 5,
+            )
         except Unreachable as error:
             fail(str(error), 5)
 
@@ -85,9 +88,9 @@ class RemoteImport:
         sha256 = sniff(self.path, encoding=self.asked.plan.encoding, delimiter=self.asked.plan.delimiter).sha256
         plan = self._plan()
         for found in self.client.imports():
-            if found.sha256 == sha256 and found.batch_id is not None and _reads_as(found.plan, plan):
-                if found.state in ("completed", "stopped", *WORKED_ON):
-                    return found
+            same = found.sha256 == sha256 and found.batch_id is not None and _reads_as(found.plan, plan)
+            if same and found.state in ("completed", "stopped", *WORKED_ON):
+                return found
         return None
 
     def _check(self, found: shapes.Import) -> int:
@@ -177,4 +180,3 @@ def _report(found: shapes.ImportReport | None) -> Report:
         more_causes=found.more_causes,
         lost=found.not_carried,
     )
-

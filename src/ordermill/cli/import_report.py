@@ -27,7 +27,9 @@ def understood(name: str, found: Any) -> None:
         ours = sum(column.how == "ours" for column in found.columns)
         shown = "  ".join(f"{column.name}→{column.field}" for column in mapped[:6])
         more = f"  … {len(mapped)} mapped" if len(mapped) > 6 else f"   {len(mapped)} mapped"
-        left = f", {len(ignored)} ignored ({', '.join(ignored[:6])}{', …' if len(ignored) > 6 else ''})" if ignored else ""
+        left = (
+            f", {len(ignored)} ignored ({', '.join(ignored[:6])}{', …' if len(ignored) > 6 else ''})" if ignored else ""
+        )
         left += f", {ours} of an errors file passed over" if ours else ""
         note(f"Mapping     {shown}{more}{left}")
     for index, guess in enumerate(found.guesses):
@@ -62,11 +64,20 @@ def causes(found: Any) -> None:
         where = cause.column if cause.column == cause.field or not cause.field else f"{cause.column} ({cause.field})"
         value = f' "{_short(cause.value)}"' if cause.value else ""
         message = f"warning: {cause.message}" if cause.warning else cause.message
-        rows.append((number(cause.count), where or "–", message, f"e.g. row {number(cause.row)}{value}", f"→ {cause.hint}" if cause.hint else ""))
+        rows.append(
+            (
+                number(cause.count),
+                where or "–",
+                message,
+                f"e.g. row {number(cause.row)}{value}",
+                f"→ {cause.hint}" if cause.hint else "",
+            )
+        )
     if rows:
         widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
         for count, where, message, example, hint in rows:
-            click.echo(f"{count.rjust(max(6, widths[0]))}  {where.ljust(min(widths[1], 40))}  {message}   {example}   {hint}".rstrip())
+            left = f"{count.rjust(max(6, widths[0]))}  {where.ljust(min(widths[1], 40))}"
+            click.echo(f"{left}  {message}   {example}   {hint}".rstrip())
     more = len(shown) - CAUSES_SHOWN + found.more_causes
     if more > 0:
         click.echo(f"        and {plural(more, 'further cause')}")
@@ -96,7 +107,9 @@ def checked(path: Path, found: Any, asked: Any, contract: str) -> int:
     with_lines = f" ({number(found.with_lines)} have several lines)" if found.with_lines else ""
     click.echo(f"{path.name}   {plural(found.rows, 'row')}, {plural(found.orders, 'order')}{with_lines}")
     warned = f"   {number(found.warned)} with warnings" if found.warned else ""
-    click.echo(f"Checked     {number(found.fine)} fine   {number(found.failed)} with errors{warned}      nothing was written")
+    click.echo(
+        f"Checked     {number(found.fine)} fine   {number(found.failed)} with errors{warned}      nothing was written"
+    )
     causes(found)
     if not asked.quiet:
         lost(found, contract)
@@ -115,7 +128,8 @@ def already(path: Path, job: Any, batch: Any, asked: Any) -> int:
     if asked.json:
         as_json({"file": str(path), "state": "completed", "already": True, "batch": batch_told(batch)})
     else:
-        note(f"{path.name} is in already: batch bch_{batch.id}, {plural(batch.counts.received, 'order')}: {counts_line(batch.counts)}")
+        received = plural(batch.counts.received, "order")
+        note(f"{path.name} is in already: batch bch_{batch.id}, {received}: {counts_line(batch.counts)}")
         note("Nothing was done. --restart imports it again (orders that are there are updated or left as they are).")
     return 1 if batch.counts.failed else 0
 
@@ -123,7 +137,10 @@ def already(path: Path, job: Any, batch: Any, asked: Any) -> int:
 def batch_told(batch: Any) -> Any:
     if batch is None:
         return None
-    counts = {word: getattr(batch.counts, word) for word in ("received", "created", "updated", "unchanged", "failed", "waiting")}
+    counts = {
+        word: getattr(batch.counts, word)
+        for word in ("received", "created", "updated", "unchanged", "failed", "waiting")
+    }
     return {"id": f"bch_{batch.id}", "status": batch.status.value, "counts": counts}
 
 
@@ -137,7 +154,8 @@ def ended(path: Path, job: Any, batch: Any, out: Path | None, asked: Any, *, url
     state = job.state if isinstance(job.state, str) else job.state.value
     if asked.json:
         as_json({
-            "file": str(path), "import": f"imp_{job.id}", "state": state, "message": job.message, "batch": batch_told(batch),
+            "file": str(path), "import": f"imp_{job.id}", "state": state, "message": job.message,
+            "batch": batch_told(batch),
             "errors_file": str(out) if out else None, "report": found,
         })  # fmt: skip
         return _code(state, batch)
@@ -156,7 +174,8 @@ def ended(path: Path, job: Any, batch: Any, out: Path | None, asked: Any, *, url
     if url:
         click.echo(url)
     if state == "stopped":
-        note(f"{job.message} ({plural(batch.counts.received, 'order')} are in).  Continue:  ordermill import {path} --resume")
+        received = plural(batch.counts.received, "order")
+        note(f"{job.message} ({received} are in).  Continue:  ordermill import {path} --resume")
     elif state != "completed":
         note(job.message or state)
     return _code(state, batch)

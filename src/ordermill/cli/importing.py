@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,35 @@ class OnError(click.ParamType[Any]):
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--as", "contract", type=CONTRACTS, help="As which contract's orders they go in; guessed from the columns unless told.")  # fmt: skip
+@click.option(
+    "--as",
+    "contract",
+    type=CONTRACTS,
+    help="As which contract's orders they go in; guessed from the columns unless told.",
+)
 @plan_options
 @click.option("--dry-run", is_flag=True, help="Read everything, tell every error by cause, write nothing.")
-@click.option("--historical/--live", default=True, show_default=True, help="Past orders, nobody is told of each; or live ones.")  # fmt: skip
-@click.option("--on-error", type=OnError(), default="continue", help="What an order that fails does: continue (unless told), stop, or stop-after:N.")  # fmt: skip
-@click.option("--errors", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT", help="Where the failed rows go; FILE.errors.csv unless told.")  # fmt: skip
-@click.option("--raw", is_flag=True, help="Failed rows exactly as they were, without the quote before what looks like a formula.")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on with an import of this file that was stopped (also done unless told).")
+@click.option(
+    "--historical/--live", default=True, show_default=True, help="Past orders, nobody is told of each; or live ones."
+)
+@click.option(
+    "--on-error",
+    type=OnError(),
+    default="continue",
+    help="What an order that fails does: continue (unless told), stop, or stop-after:N.",
+)
+@click.option(
+    "--errors",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="OUT",
+    help="Where the failed rows go; FILE.errors.csv unless told.",
+)
+@click.option(
+    "--raw", is_flag=True, help="Failed rows exactly as they were, without the quote before what looks like a formula."
+)
+@click.option(
+    "--resume", is_flag=True, help="Go on with an import of this file that was stopped (also done unless told)."
+)
 @click.option("--restart", is_flag=True, help="Begin anew, even where this very file is in already.")
 @click.option("--test", is_flag=True, help="As test data (the local ledger; with --server the key decides).")
 @click.option("--json", "json_", is_flag=True, help="One JSON document with everything that was found.")
@@ -58,8 +80,8 @@ class OnError(click.ParamType[Any]):
 def import_(files: tuple[Path, ...], **options: Any) -> None:
     """Import orders from CSV, TSV, XLSX, XLS, ODS, NDJSON or JSON files.
 
-    Rows with one order id are one order. What fails is written to a file with the original columns and the reasons: mend
-    it and import that file. An interrupted import goes on where it was, and doubles nothing.
+    Rows with one order id are one order. What fails is written to a file with the original columns and the reasons:
+    mend it and import that file. An interrupted import goes on where it was, and doubles nothing.
     """
     asked = Asked(options)
     codes = [asked.run(path) for path in files]
@@ -207,7 +229,14 @@ class LocalImport:
         out = None
         if batch is not None and batch.counts.failed:
             out = self.asked.errors_path(self.path, documents=bool(reading.understood.form))
-            await write_errors(desk, batch.id, origin_of(reading.understood), out, raw=self.asked.raw, documents=bool(reading.understood.form))
+            await write_errors(
+                desk,
+                batch.id,
+                origin_of(reading.understood),
+                out,
+                raw=self.asked.raw,
+                documents=bool(reading.understood.form),
+            )
         return report.ended(self.path, job, batch, out, self.asked)
 
     def _listen(self) -> None:
@@ -226,32 +255,53 @@ class LocalImport:
 
 async def write_errors(desk: Any, batch_id: int, origin: Any, out: Path, *, raw: bool, documents: bool) -> None:
     """The failed orders of a batch, page by page out of the ledger, put in place in one go."""
-    from ordermill.core.batch import OutcomeKind
-    from ordermill.core.query import ItemQuery
     from ordermill.files import errors_file
 
     partial = out.with_name(out.name + ".part")
-    with open(partial, "wb") as file:
-        if not documents:
-            file.write(errors_file.write_header(origin, raw=raw))
-        position, more = -1, True
-        while more:
-            query = ItemQuery(
-                batch_id=batch_id, outcomes=(OutcomeKind.FAILED,), after_position=position, limit=500, with_document=True
-            )
-            page = await desk.ledger.find_items(desk.sender, query)
-            for item in page.entries:
-                position = item.position
-                file.write(errors_file.write_document(item) if documents else errors_file.write_item(item, origin, raw=raw))
-            more = page.more
+    partial.write_bytes(b"" if documents else errors_file.write_header(origin, raw=raw))
+    async for items in _failed(desk, batch_id):
+        write = errors_file.write_document if documents else _row_writer(origin, raw)
+        await asyncio.to_thread(_append, partial, b"".join(map(write, items)))
     partial.replace(out)
+
+
+def _row_writer(origin: Any, raw: bool) -> Callable[[Any], bytes]:
+    from ordermill.files import errors_file
+
+    return lambda item: errors_file.write_item(item, origin, raw=raw)
+
+
+def _append(path: Path, part: bytes) -> None:
+    with open(path, "ab") as file:
+        file.write(part)
+
+
+async def _failed(desk: Any, batch_id: int) -> AsyncIterator[tuple[Any, ...]]:
+    from ordermill.core.batch import OutcomeKind
+    from ordermill.core.query import ItemQuery
+
+    position, more = -1, True
+    while more:
+        query = ItemQuery(
+            batch_id=batch_id, outcomes=(OutcomeKind.FAILED,), after_position=position, limit=500, with_document=True
+        )
+        page = await desk.ledger.find_items(desk.sender, query)
+        if page.entries:
+            position = page.entries[-1].position
+            yield page.entries
+        more = page.more
 
 
 @click.command("map")
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--as", "contract", type=CONTRACTS, help="For which contract.")
 @plan_options
-@click.option("--write", type=click.Path(dir_okay=False, path_type=Path), metavar="MAP.toml", help="Write the mapping to a map file, to be changed and given to --map.")  # fmt: skip
+@click.option(
+    "--write",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="MAP.toml",
+    help="Write the mapping to a map file, to be changed and given to --map.",
+)
 @click.option("--fields", is_flag=True, help="List the fields that columns can be mapped to.")
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 def map_(file: Path | None, write: Path | None, fields: bool, json_: bool, **options: Any) -> None:

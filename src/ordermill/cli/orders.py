@@ -76,7 +76,17 @@ def list_(limit: int, json_: bool, jsonl: bool, **options: Any) -> None:
 def _table(found: list[Any]) -> None:
     rows = [("reference", "contract", "source", "status", "amount", "", "placed", "rev", "id")]
     rows += [
-        (o.reference, o.contract, o.source, o.status, o.amount or "", o.currency or "", o.placed_at[:10], number(o.revision), o.id[:12] + "…")
+        (
+            o.reference,
+            o.contract,
+            o.source,
+            o.status,
+            o.amount or "",
+            o.currency or "",
+            o.placed_at[:10],
+            number(o.revision),
+            o.id[:12] + "…",
+        )
         for o in found
     ]
     table(rows, right=(4, 7))
@@ -93,7 +103,16 @@ def _table(found: list[Any]) -> None:
 @test_option
 @server_options
 @store_options
-def show(order: str, contract: str | None, source: str | None, as_: Any, raw: bool, history: bool, json_: bool, **options: Any) -> None:  # fmt: skip
+def show(
+    order: str,
+    contract: str | None,
+    source: str | None,
+    as_: Any,
+    raw: bool,
+    history: bool,
+    json_: bool,
+    **options: Any,
+) -> None:
     """One order, by its id (or the beginning of one that is unique) or by the merchant's reference."""
     with connected(options) as client:
         found = _find(client, order, contract, source)
@@ -117,7 +136,12 @@ def _find(client: Any, said: str, contract: str | None, source: str | None) -> A
         near = [o for o, _ in zip(client.orders(), range(10_000), strict=False) if o.id.startswith(start)]
         if len(near) == 1:
             return client.order(near[0].id)
-        fail("there is no order with that id" if not near else f"{len(near)} orders have an id like that; give more of it", 6)
+        fail(
+            "there is no order with that id"
+            if not near
+            else f"{len(near)} orders have an id like that; give more of it",
+            6,
+        )
     asked: dict[str, Any] = {"reference": said, "contract": contract}
     if source is not None:
         asked["source"] = source
@@ -147,7 +171,14 @@ def _show(order: Any) -> None:
         rows += [(f"  {kind}", value) for kind, value in content.identifiers.items()]
         for word, address in (("ship to", content.ship_to), ("bill to", content.bill_to)):
             if address is not None:
-                parts = (address.name, address.company, address.line1, address.postal_code, address.city, address.country_code or address.country)
+                parts = (
+                    address.name,
+                    address.company,
+                    address.line1,
+                    address.postal_code,
+                    address.city,
+                    address.country_code or address.country,
+                )
                 rows.append((word, ", ".join(part for part in parts if part)))
         for line in content.lines:
             what = line.title or line.sku or line.product_id or "–"
@@ -159,7 +190,9 @@ def _show(order: Any) -> None:
 @filter_options
 @click.option("--format", "form", type=click.Choice(["ndjson", "csv"]), default="ndjson", show_default=True)
 @click.option("--as", "as_", type=CONTRACTS, help="NDJSON in the form in which this contract is sent orders.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Standard output unless told.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Standard output unless told."
+)
 @click.option("--raw", is_flag=True, help="CSV without the quote before what looks like a formula.")
 @test_option
 @server_options
@@ -175,18 +208,29 @@ def export(form: str, as_: str | None, out: Path | None, raw: bool, **options: A
 
 
 @orders.command("erase")
-@click.option("--email", required=True, help="Everything personal of the contact with this address.")
+@click.option("--email", help="The person's e-mail address.")
+@click.option("--phone", help="The person's phone number, as it was sent.")
+@click.option("--ext", help="The person's external id.")
+@click.option("--loyalty", help="The person's loyalty id.")
 @click.option("--yes", is_flag=True, help="Without asking.")
 @json_option
 @test_option
 @server_options
 @store_options
-def erase(email: str, yes: bool, json_: bool, **options: Any) -> None:
-    """Erase a person's data from their orders. Sums and references stay; it cannot be undone."""
+def erase(yes: bool, json_: bool, **options: Any) -> None:
+    """Erase a person from orders, history, documents as sent, events and contacts. Sums stay; it cannot be undone."""
+    named = {kind: value for kind in ("email", "phone", "ext", "loyalty") if (value := options.pop(kind))}
+    if len(named) != 1:
+        raise click.UsageError("name one of --email, --phone, --ext, --loyalty")
     if not yes:
         if not sys.stdin.isatty():
             fail("say --yes to erase without being asked", 2)
-        click.confirm(f"Erase the personal data of {email}? This cannot be undone.", abort=True)
+        click.confirm(f"Erase {next(iter(named.values()))}? This cannot be undone", abort=True)
     with connected(options) as client:
-        answer = client.post("/contacts/erase", {"email": email})
-    as_json(answer) if json_ else click.echo(f"erased: {answer}")
+        erased = client.post("/erasures", named)
+    if json_:
+        as_json(erased)
+    else:
+        click.echo(
+            f"{erased['orders']} orders, {erased['versions']} versions, {erased['identifiers']} identifiers erased"
+        )

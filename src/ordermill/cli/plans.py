@@ -16,20 +16,46 @@ F = TypeVar("F", bound=Callable[..., Any])
 DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
 
 OPTIONS = (
-    click.option("--preset", metavar="NAME", help="Columns of shopify, woocommerce, magento, amazon or karrio; recognised by themselves."),
-    click.option("--map", "maps", multiple=True, metavar="FILE.toml|COLUMN=FIELD", help="A map file, or one column; repeat. FIELD - passes a column over."),
-    click.option("--set", "constants", multiple=True, metavar="FIELD=VALUE", help="A value for orders that do not say it, e.g. status=completed."),
+    click.option(
+        "--preset",
+        metavar="NAME",
+        help="Columns of shopify, woocommerce, magento, amazon or karrio; recognised by themselves.",
+    ),
+    click.option(
+        "--map",
+        "maps",
+        multiple=True,
+        metavar="FILE.toml|COLUMN=FIELD",
+        help="A map file, or one column; repeat. FIELD - passes a column over.",
+    ),
+    click.option(
+        "--set",
+        "constants",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        help="A value for orders that do not say it, e.g. status=completed.",
+    ),
     click.option("--sheet", metavar="NAME", help="Which sheet of a spreadsheet; the first unless told."),
     click.option("--delimiter", metavar="CHAR", help="What stands between cells: , ; | tab. Found out unless told."),
     click.option("--encoding", metavar="NAME", help="How texts are coded, e.g. utf-8, cp1252. Found out unless told."),
-    click.option("--date-format", metavar="FORM", help="e.g. DD.MM.YYYY, MM/DD/YYYY HH:mm, unix. Found out unless told."),
+    click.option(
+        "--date-format", metavar="FORM", help="e.g. DD.MM.YYYY, MM/DD/YYYY HH:mm, unix. Found out unless told."
+    ),
     click.option("--decimal", type=click.Choice([".", ","]), help="The decimal sign. Found out unless told."),
-    click.option("--timezone", "zone", metavar="ZONE", help="Zone of times without one, e.g. Europe/Zurich. UTC unless told."),
+    click.option(
+        "--timezone", "zone", metavar="ZONE", help="Zone of times without one, e.g. Europe/Zurich. UTC unless told."
+    ),
     click.option("--currency", metavar="CODE", help="Currency of orders that name none."),
     click.option("--source", metavar="NAME", help="Source (Karrio) or store (Centra) of orders that name none."),
-    click.option("--group-by", type=click.Choice(["adjacent", "id"]), default="adjacent", show_default=True, help="Whether rows of one order must follow each other, or may stand anywhere."),
+    click.option(
+        "--group-by",
+        type=click.Choice(["adjacent", "id"]),
+        default="adjacent",
+        show_default=True,
+        help="Whether rows of one order must follow each other, or may stand anywhere.",
+    ),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N orders."),
-)  # fmt: skip
+)
 
 
 def plan_options(command: F) -> F:

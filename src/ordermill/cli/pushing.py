@@ -56,15 +56,21 @@ class Rate(click.ParamType[Any]):
 @click.command("push")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--to", "url", required=True, metavar="URL", help="The server, or the contract's own address there.")
-@click.option("--dialect", required=True, type=click.Choice(["brevo", "karrio", "centra"]), help="The contract that it speaks.")  # fmt: skip
+@click.option(
+    "--dialect", required=True, type=click.Choice(["brevo", "karrio", "centra"]), help="The contract that it speaks."
+)
 @click.option("--key", metavar="KEY", help=f"Its API key ({ENV_KEY}).")
-@click.option("--key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file that holds the key.")  # fmt: skip
+@click.option(
+    "--key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file that holds the key."
+)
 @click.option("--chunk", type=click.IntRange(1, 1_000), default=1_000, show_default=True, help="Orders in one request.")
 @click.option("--max-bytes", type=Size(), default="5MB", show_default=True, help="Bytes in one request.")
 @click.option("--parallel", type=click.IntRange(1, 32), default=4, show_default=True, help="Requests at a time.")
 @click.option("--rate", type=Rate(), help="Requests, e.g. 10/s or 60/min; as fast as it goes unless told.")
 @click.option("--historical/--live", default=True, show_default=True, help="Brevo: whether automations stay silent.")
-@click.option("--errors", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT", help="Where what failed goes.")
+@click.option(
+    "--errors", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT", help="Where what failed goes."
+)
 @click.option("--raw", is_flag=True, help="Failed rows exactly as they were.")
 @click.option("--resume", is_flag=True, help="Go on where it was stopped (also done unless told).")
 @click.option("--restart", is_flag=True, help="Begin anew.")
@@ -124,7 +130,9 @@ class Pushing:
             if not going_on:
                 journal.begin()
             elif not self.json:
-                note(f"Going on    {plural(sum(d.orders for d in journal.done.values()), 'order')} were answered before")
+                note(
+                    f"Going on    {plural(sum(d.orders for d in journal.done.values()), 'order')} were answered before"
+                )
             pace = Pace(
                 orders=self.numbers["chunk"], size_bytes=self.numbers["max_bytes"], parallel=self.numbers["parallel"],
                 per_second=self.numbers["rate"],
@@ -149,9 +157,13 @@ class Pushing:
                 except Refused as error:
                     fail(f"{self.url} said no: {error}", 4 if error.status in (401, 403) else 5)
                 except Unreachable as error:
-                    fail(f"{error}; {plural(self.pushed, 'order')} were answered. Continue:  ordermill push … --resume", 5)
+                    fail(
+                        f"{error}; {plural(self.pushed, 'order')} were answered. Continue:  ordermill push … --resume",
+                        5,
+                    )
         if not whole:
-            note(f"stopped ({plural(self.pushed, 'order')} were answered).  Continue:  ordermill push {self.path} … --resume")
+            answered = plural(self.pushed, "order")
+            note(f"stopped ({answered} were answered).  Continue:  ordermill push {self.path} … --resume")
             return 130
         code = self._end()
         journal.remove()
@@ -159,7 +171,9 @@ class Pushing:
 
     def _identity(self, fingerprint: str) -> str:
         """The same file, read the same way, to the same place, cut the same way."""
-        said = "\0".join((fingerprint, self.url, self.dialect, str(self.numbers["chunk"]), str(self.numbers["max_bytes"])))
+        said = "\0".join(
+            (fingerprint, self.url, self.dialect, str(self.numbers["chunk"]), str(self.numbers["max_bytes"]))
+        )
         return hashlib.sha256(said.encode()).hexdigest()
 
     def _orders(self, reading: Any) -> Iterator[Any]:
@@ -181,11 +195,14 @@ class Pushing:
         taken = self.pushed - len(self.failed)
         if self.json:
             as_json({
-                "file": str(self.path), "to": self.url, "dialect": self.dialect, "orders": self.pushed + len(self.unread),
+                "file": str(self.path), "to": self.url, "dialect": self.dialect,
+                "orders": self.pushed + len(self.unread),
                 "taken": taken, "failed": len(wrong), "errors_file": str(out) if out else None,
             })  # fmt: skip
         else:
-            click.echo(f"{plural(self.pushed + len(self.unread), 'order')}: {number(taken)} taken, {number(len(wrong))} failed")
+            click.echo(
+                f"{plural(self.pushed + len(self.unread), 'order')}: {number(taken)} taken, {number(len(wrong))} failed"
+            )
             if out is not None:
                 click.echo(f"Failed orders → {out}   mend it and push it again")
         return 1 if wrong else 0
@@ -224,14 +241,20 @@ class Pushing:
                 for piece in reading.pieces(time.time_ns() // 1000):
                     if piece.position not in wrong:
                         continue
-                    kept = (piece.made.document or piece.draft.document.encode()).decode() if documents else (
-                        msgspec.json.encode({ROWS: piece.rows}).decode()
+                    kept = (
+                        (piece.made.document or piece.draft.document.encode()).decode()
+                        if documents
+                        else (msgspec.json.encode({ROWS: piece.rows}).decode())
                     )
                     item = Item(
                         id=piece.position, account_id=0, key=piece.draft.key, outcome=OutcomeKind.FAILED,
                         reference=piece.draft.reference, problems=wrong[piece.position], document=kept,
                     )  # fmt: skip
-                    write = errors_file.write_document(item) if documents else errors_file.write_item(item, origin, raw=self.raw)
+                    write = (
+                        errors_file.write_document(item)
+                        if documents
+                        else errors_file.write_item(item, origin, raw=self.raw)
+                    )
                     file.write(write)
         return out
 

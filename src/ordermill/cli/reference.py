@@ -24,9 +24,9 @@ line. Nothing is asked where there is no terminal; `NO_COLOR` is heeded.
 | 6 | nothing matched |
 | 130 | interrupted; how to go on is printed |
 
-Commands on orders, batches and imports work on the local ledger (`--data`, `--database-url`). Where a server runs on it,
-they go through that server; with `--server` and `--key` (or `ORDERMILL_SERVER` and `ORDERMILL_KEY`, or a `--profile` of
-`~/.config/ordermill/config.toml`) through another one.
+Commands on orders, batches and imports work on the local ledger (`--data`, `--database-url`). Where a server runs on
+it, they go through that server; with `--server` and `--key` (or `ORDERMILL_SERVER` and `ORDERMILL_KEY`, or a
+`--profile` of `~/.config/ordermill/config.toml`) through another one.
 """
 
 
@@ -49,10 +49,13 @@ def _page(command: click.Command, name: str, level: int) -> Iterator[str]:
     yield f"\n{'#' * level} {name}\n\n"
     yield f"{_plain(command.help or '')}\n\n```\n{name} {usage}\n```\n"
     rows = [record for parameter in command.get_params(context) if (record := parameter.get_help_record(context))]
-    rows = [row for row in rows if not row[0].startswith("-h")]
+    rows = [row for row in rows if "--help" not in row[0]]
     if rows:
         yield "\n| option | |\n|---|---|\n"
-        yield from (f"| `{option.replace('|', chr(92) + '|')}` | {text.replace('|', chr(92) + '|')} |\n" for option, text in rows)
+        yield from (
+            f"| `{option.replace('|', chr(92) + '|')}` | {text.replace('|', chr(92) + '|')} |\n"
+            for option, text in rows
+        )
     if isinstance(command, click.Group):
         for sub in command.list_commands(context):
             child = command.get_command(context, sub)

@@ -29,11 +29,17 @@ class Server(msgspec.Struct, frozen=True):
 def server_options(command: F) -> F:
     """--server, --key, --key-file, --profile."""
     options = (
-        click.option("--server", metavar="URL", help="A running Ordermill instead of the local ledger (ORDERMILL_SERVER)."),
+        click.option(
+            "--server", metavar="URL", help="A running Ordermill instead of the local ledger (ORDERMILL_SERVER)."
+        ),
         click.option("--key", metavar="KEY", help="Its API key (ORDERMILL_KEY)."),
-        click.option("--key-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file that holds the key."),
+        click.option(
+            "--key-file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="A file that holds the key.",
+        ),
         click.option("--profile", metavar="NAME", help="Server and key from the profiles file."),
-    )  # fmt: skip
+    )
     for option in reversed(options):
         command = option(command)
     return command

@@ -97,7 +97,8 @@ class Progress:
             self._live.update(self._text(self._line(done, total, share, failed, rate, left)))
         elif not self.quiet and now - self._told > 5 and share < 1:
             self._told = now
-            note(f" {self.what} {number(done)} orders ({share:.0%}), {number(failed)} failed, {number(int(rate))} orders/s")
+            told = f"{number(done)} orders ({share:.0%}), {number(failed)} failed, {number(int(rate))} orders/s"
+            note(f" {self.what} {told}")
 
     def _line(self, done: int, total: int, share: float, failed: int, rate: float, left: float) -> str:
         encoding = (sys.stderr.encoding or "").lower()

@@ -62,7 +62,7 @@ class Ordermill:
         notify_url: str | None = None,
         key: str | None = None,
     ) -> Iterator[shapes.Taken]:
-        """Sends orders, in a contract's form, a thousand at a time; gives what became of each thousand as it is durable.
+        """Sends orders, in a contract's form, a thousand at a time; gives what became of each thousand once durable.
 
         `key`: makes the whole call repeatable, also after a crash: the same orders under the same key are done once.
         """

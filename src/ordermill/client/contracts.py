@@ -1,4 +1,4 @@
-"""How each contract is sent a batch, and what its answer says of every single order. By contract: it need not be ours."""
+"""How each contract is sent a batch, and what its answer says of every single order. The server need not be ours."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-_UNANSWERED = (Trouble(code="unanswered", message="the server said nothing of this order"),)
+_UNANSWERED: tuple[Trouble, ...] = (Trouble(code="unanswered", message="the server said nothing of this order"),)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +58,9 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
 
 def call_of(wire: Wire, orders: Sequence[Sent], key: str, *, historical: bool, memo: str, timeout_s: float) -> Call:
     headers = (("Content-Type", "application/json"), wire.key_header(key), ("Idempotency-Key", memo))
-    return Call(method="POST", path=wire.path, headers=headers, body=wire.write(orders, historical), timeout_s=timeout_s)
+    return Call(
+        method="POST", path=wire.path, headers=headers, body=wire.write(orders, historical), timeout_s=timeout_s
+    )
 
 
 def base_url(wire: Wire, url: str) -> str:
@@ -105,7 +107,7 @@ def _write_karrio(orders: Sequence[Sent], historical: bool) -> bytes:
 
 
 def _read_karrio(orders: Sequence[Sent], answer: Answer) -> Verdict:
-    """200 with a resource for each order, in order; each stands alone. A refusal names `orders[i]` paths, or nothing."""
+    """200 with a resource for each order, in order; each stands alone. A refusal names `orders[i]` paths, or none."""
     said = _json(answer)
     if answer.status < 300:
         resources = said.get("resources")
@@ -193,7 +195,9 @@ def _message(said: dict[str, Any], answer: Answer) -> str:
     errors = said.get("errors")
     if not message and isinstance(errors, list) and errors and isinstance(errors[0], dict):
         message = errors[0].get("message")
-    return f"HTTP {answer.status}: {message or answer.body[:200].decode('utf-8', 'replace') or 'no word of explanation'}"
+    return (
+        f"HTTP {answer.status}: {message or answer.body[:200].decode('utf-8', 'replace') or 'no word of explanation'}"
+    )
 
 
 WIRES = {

@@ -55,7 +55,9 @@ class Operations:
     def post(self, path: str, kind: type[T], body: Any = None, *, memo: str | None = None) -> Conversation[T]:
         """Sent under a key of its own, so that it may be sent again when its answer is lost."""
         encoded = None if body is None else _encode(body)
-        answer = yield from exchange(self.call("POST", path, body=encoded, memo=memo or new_key(), timeout_s=TRANSFER_S))
+        answer = yield from exchange(
+            self.call("POST", path, body=encoded, memo=memo or new_key(), timeout_s=TRANSFER_S)
+        )
         return good(answer).json(kind)  # type: ignore[no-any-return]
 
     def put(self, path: str, kind: type[T], body: Any) -> Conversation[T]:
@@ -124,7 +126,9 @@ def encode(order: Document) -> bytes:
     return order if isinstance(order, bytes) else _encode(order)
 
 
-def chunked(orders: Iterable[Document], size: int = CHUNK_ORDERS, size_bytes: int = CHUNK_BYTES) -> Iterator[list[bytes]]:
+def chunked(
+    orders: Iterable[Document], size: int = CHUNK_ORDERS, size_bytes: int = CHUNK_BYTES
+) -> Iterator[list[bytes]]:
     """Encoded orders in chunks that one request may hold."""
     taken: list[bytes] = []
     held = 0

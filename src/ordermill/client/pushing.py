@@ -1,8 +1,8 @@
 """Pushing many orders to a server of one of the contracts: in chunks, side by side, at its pace, and resumable.
 
 A chunk that is done is noted in a journal with what failed of it. What is in doubt when a push is interrupted is sent
-again under the same Idempotency-Key: an Ordermill answers it from memory, other servers by their contract's own rule for
-an order that they know.
+again under the same Idempotency-Key: an Ordermill answers it from memory, other servers by their contract's own rule
+for an order that they know.
 """
 
 from __future__ import annotations

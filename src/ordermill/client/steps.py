@@ -1,8 +1,8 @@
 """What a client does, without doing it: calls to make, waits to keep, and when to try again.
 
-A conversation is a generator: it yields a Call (and is sent the Answer) or a Wait (and is sent nothing), and returns its
-result. A driver, blocking or not, does what is asked. So both clients behave alike, and all of it is tested without a
-socket.
+A conversation is a generator: it yields a Call (and is sent the Answer) or a Wait (and is sent nothing), and returns
+its result. A driver, blocking or not, does what is asked. So both clients behave alike, and all of it is tested without
+a socket.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ Conversation = Generator[Call | Wait, Answer | None, T]
 def exchange(call: Call, *, repeatable: bool | None = None, tries: int = TRIES) -> Conversation[Answer]:
     """The answer to a call, tried again while that makes sense. Raises Unreachable after the last try.
 
-    `repeatable`: whether a call whose answer was lost may be sent again; unless told, when it changes nothing or carries
+    `repeatable`: whether a call whose answer was lost may be sent again; unless told, when it changes nothing or has
     an Idempotency-Key. A call that was answered with "come back later" may always.
     """
     if repeatable is None:
@@ -103,7 +103,8 @@ def exchange(call: Call, *, repeatable: bool | None = None, tries: int = TRIES) 
 
 def backoff_s(attempt: int) -> float:
     """Doubling, with as much chance in it as keeps many clients apart."""
-    return min(WAIT_MAX_S, WAIT_FIRST_S * 2 ** (attempt - 1)) * (0.5 + random.random() / 2)
+    doubled: float = min(WAIT_MAX_S, WAIT_FIRST_S * 2.0 ** (attempt - 1))
+    return doubled * (0.5 + random.random() / 2)
 
 
 def asked_wait_s(headers: Mapping[str, str]) -> float | None:
@@ -145,4 +146,6 @@ def refused(answer: Answer) -> Refused:
         message = errors[0].get("message", "")
     code = str(said.get("code") or "refused")
     listed = tuple(errors) if isinstance(errors, list) else (errors,)
-    return Refused(answer.status, code, str(message) or f"HTTP {answer.status}", hint=str(said.get("hint") or ""), errors=listed)
+    return Refused(
+        answer.status, code, str(message) or f"HTTP {answer.status}", hint=str(said.get("hint") or ""), errors=listed
+    )

@@ -72,7 +72,12 @@ class Blocking:
             except (OSError, http.client.HTTPException) as error:
                 self.close()
                 # A kept connection that the server closed meanwhile says so before anything was answered.
-                if used and not fresh and body is None and isinstance(error, http.client.RemoteDisconnected | ConnectionError):
+                if (
+                    used
+                    and not fresh
+                    and body is None
+                    and isinstance(error, http.client.RemoteDisconnected | ConnectionError)
+                ):
                     continue
                 raise Unreachable(f"{self.host}: {error or type(error).__name__}") from error
             return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, read)

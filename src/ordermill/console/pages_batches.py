@@ -20,7 +20,7 @@ from ordermill.core.batch import Batch, BatchStatus, Item, OutcomeKind
 from ordermill.core.errors import Conflict, NotFound
 from ordermill.core.importing import ImportJob
 from ordermill.core.order import Order
-from ordermill.core.query import BatchQuery, ItemQuery, OrderQuery
+from ordermill.core.query import BatchQuery, ItemQuery
 from ordermill.files.errors_file import rows_of
 
 WRITE = Scope.ORDERS_WRITE.value
@@ -281,12 +281,8 @@ def _position(visit: Visit) -> int:
 
 
 async def _rows(visit: Visit, entries: Sequence[Item]) -> list[Row]:
-    wanted = tuple({item.order_id for item in entries if item.order_id is not None})
-    orders: dict[int, Order] = {}
-    if wanted:
-        query = OrderQuery(ids=wanted, limit=len(wanted), with_count=False, with_document=False)
-        page = await visit.console.mill.find_orders(visit.sender, query)
-        orders = {order.id: order for order in page.entries}
+    wanted = {item.order_id for item in entries if item.order_id is not None}
+    orders = await visit.console.store.find_each(visit.sender, wanted)
     rows = []
     for item in entries:
         order = orders.get(item.order_id) if item.order_id is not None else None

@@ -134,13 +134,7 @@ async def _search_for(visit: Visit, asked: str, after: int | None, limit: int) -
         named = await visit.console.store.find_orders_by_reference(visit.sender, asked)
         if named:
             return OrderHits(orders=named)
-    for kind in ("email", "phone", "ext", "ext_id", "loyalty"):
-        value = asked.casefold() if kind == "email" else asked
-        search = OrderSearch(query=OrderQuery(identifier=(kind, value), after_id=after, limit=limit))
-        hits = await visit.console.store.find_orders(visit.sender, search)
-        if hits.orders:
-            return hits
-    return OrderHits(orders=())
+    return await visit.console.store.find_orders_of(visit.sender, asked, after, limit)
 
 
 async def order(visit: Visit) -> Response:

@@ -57,8 +57,9 @@ async def reference(visit: Visit) -> Response:
     if known is None:
         request = Request("GET", f"/openapi/{name}.json", b"", {}, b"", "", visit.now)
         document: Document = msgspec.json.decode((await handler(request)).body)
-        known = visit.console.documents[name] = (document, tuple(operations(document)))
-    document, calls = known
+        calls = tuple(operations(document))
+        known = visit.console.documents[name] = (document, calls, visit.part("reference_calls.html", calls=calls))
+    document, calls, sections = known
     return await visit.page(
         "reference.html",
         title=f"{dict(NAMES)[name]} reference",
@@ -67,6 +68,7 @@ async def reference(visit: Visit) -> Response:
         names=NAMES,
         info=document["info"],
         calls=calls,
+        sections=sections,
         security=document.get("components", {}).get("securitySchemes", {}),
     )
 

@@ -7,6 +7,7 @@ import platform
 import shutil
 import sqlite3
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,11 @@ def settings(config: Config) -> list[tuple[str, str, str, str]]:
         if loaded is not None and getattr(loaded.config, name) != value:
             origin = "command line"
         shown = ("set, not shown" if value else "") if name in SECRETS else str(value)
-        told.append((name, shown, origin, sentence(name)))
+        told.append((name, shown, origin, _meaning(name)))
     return told
+
+
+_meaning = cache(sentence)
 
 
 async def back_up(visit: Visit) -> Response:

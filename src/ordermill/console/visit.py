@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
@@ -140,6 +141,11 @@ class Visit:
         if self.said is not None:
             response.delete_cookie(FLASH, path=self.console.root or "/")
         return response
+
+    def part(self, template: str, **context: Any) -> Markup:
+        """A piece of a page that is the same for everybody, to be kept."""
+        context = {"visit": self, "console": self.console, **context}
+        return Markup(self.console.templates.get_template(template).render(context))
 
     async def _backlog(self) -> Backlog | None:
         """For the number in the navigation. A page about a failing ledger is made without."""

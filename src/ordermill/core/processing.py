@@ -12,6 +12,10 @@ from ordermill.core.order import NewOrder, OnExisting, Order, OrderKey
 from ordermill.core.outcome import Created, Outcome, Rejected, Stale, Unchanged, Updated
 
 CHANGES = (Created, Updated)  # for isinstance, which takes a tuple in half the time of a union
+# A name of the module is found five times faster than a member of an enum.
+_KEEP, _REFUSE = OnExisting.KEEP, OnExisting.REFUSE
+_CREATED, _UPDATED, _UNCHANGED = OutcomeKind.CREATED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED
+_STALE, _FAILED = OutcomeKind.STALE, OutcomeKind.FAILED
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -74,9 +78,9 @@ def decide(place: Place, order: NewOrder, reference: str, known: Order | None) -
     """The rule of the house for one valid order and what is known under its key."""
     if known is None or known.released:
         return Created(order, reference, place.item_id)
-    if order.on_existing is OnExisting.KEEP:
+    if order.on_existing is _KEEP:
         return Unchanged(known)
-    if order.on_existing is OnExisting.REFUSE:
+    if order.on_existing is _REFUSE:
         return Rejected((_taken(reference),))
     if known.content_hash == order.content_hash:
         return Unchanged(known)
@@ -161,21 +165,21 @@ def item_of(place: Place, draft: Draft, outcome: Outcome) -> Item:
     revision: int | None
     match outcome:
         case Created(order, reference, order_id):
-            kind, revision, document = OutcomeKind.CREATED, 1, order.document
+            kind, revision, document = _CREATED, 1, order.document
         case Updated(order, known, revision):
-            kind, reference, order_id, document = OutcomeKind.UPDATED, known.reference, known.id, order.document
+            kind, reference, order_id, document = _UPDATED, known.reference, known.id, order.document
         case Unchanged(known):
             return Item(
-                id=place.item_id, account_id=place.account_id, key=draft.key, outcome=OutcomeKind.UNCHANGED,
+                id=place.item_id, account_id=place.account_id, key=draft.key, outcome=_UNCHANGED,
                 reference=known.reference, order_id=known.id, revision=known.revision,
             )  # fmt: skip
         case Stale(order, known):
-            kind, reference, order_id, revision = OutcomeKind.STALE, known.reference, known.id, None
+            kind, reference, order_id, revision = _STALE, known.reference, known.id, None
             document = order.document
         case Rejected(problems):
             sent = draft.order
             return Item(
-                id=place.item_id, account_id=place.account_id, key=draft.key, outcome=OutcomeKind.FAILED,
+                id=place.item_id, account_id=place.account_id, key=draft.key, outcome=_FAILED,
                 reference=draft.reference or (sent.reference or "" if sent is not None else ""), problems=problems,
                 document=draft.document or (sent.document if sent is not None else ""),
             )  # fmt: skip

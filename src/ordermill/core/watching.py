@@ -83,7 +83,7 @@ class OrderSearch(msgspec.Struct, frozen=True, kw_only=True):
     amount_to: str | None = None
     currency: str | None = None
     until_id: int | None = None
-    window: int = 20_000
+    window: int = 10_000
 
 
 class OrderHits(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -86,6 +86,7 @@ class Target(msgspec.Struct, frozen=True):
             return None
 
 
+@lru_cache(maxsize=4096)  # the same few addresses are called again and again
 def read_url(text: str, *, field: str = "url") -> Target:
     """The one reading of a URL. Raises Invalid with what to do about it; never anything else."""
 

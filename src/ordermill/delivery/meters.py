@@ -15,6 +15,7 @@ class Meters:
         self.deliveries = Counter(
             "ordermill_webhook_deliveries", "Attempts to deliver an event.", ["result"], registry=registry
         )
+        self._by_word: dict[str, Counter] = {}
         self.seconds = Histogram(
             "ordermill_webhook_seconds",
             "How long an attempt took.",
@@ -34,7 +35,10 @@ class Meters:
     def attempted(self, result: Result) -> None:
         answer = result.answer
         word = "delivered" if answer.delivered or answer.failure is None else answer.failure.value
-        self.deliveries.labels(word).inc()
+        counter = self._by_word.get(word)
+        if counter is None:
+            counter = self._by_word[word] = self.deliveries.labels(word)
+        counter.inc()
         self.seconds.observe(answer.took_ms / 1000)
 
     def recorded(self, recorded: Recorded) -> None:

@@ -187,7 +187,9 @@ def read_retry_after(text: str | None) -> float | None:
 def snippet_of(raw: bytes) -> str:
     """At most a kilobyte of an answer as text, without what a log or a database could stumble over."""
     text = raw[:SNIPPET_BYTES_MAX].decode("utf-8", "replace")
-    plain = "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
+    plain = (
+        text if text.isprintable() else "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
+    )
     return plain.encode()[:SNIPPET_BYTES_MAX].decode("utf-8", "ignore")
 
 

@@ -11,7 +11,16 @@ HEADER = (
     "order_no", "date", "name", "email", "street", "zip", "city", "state", "country", "sku", "title", "qty", "price",
     "weight", "weight_unit", "currency", "internal_note", "colour",
 )  # fmt: skip
-_PEOPLE = ("Ada Lind", "Ben Okafor", "Chiara Rossi", "Daniel Meier", "Élise Martin", "Farid Haddad", "Grete Øster", "Hana Sato")
+_PEOPLE = (
+    "Ada Lind",
+    "Ben Okafor",
+    "Chiara Rossi",
+    "Daniel Meier",
+    "Élise Martin",
+    "Farid Haddad",
+    "Grete Øster",
+    "Hana Sato",
+)
 _TOWNS = (
     ("8004", "Zürich", "ZH", "CH"), ("3011", "Bern", "BE", "CH"), ("80331", "München", "BY", "DE"),
     ("1010", "Wien", "", "AT"), ("69002", "Lyon", "", "FR"), ("20121", "Milano", "MI", "IT"),

@@ -25,7 +25,9 @@ class Converted(msgspec.Struct, frozen=True):
     content: Content | None = None
 
 
-def read(document: bytes, contract: Contract | None, *, now: int, source: str = "") -> tuple[Content | None, tuple[Problem, ...]]:
+def read(
+    document: bytes, contract: Contract | None, *, now: int, source: str = ""
+) -> tuple[Content | None, tuple[Problem, ...]]:
     """What an order says, in normal form. `contract` None: our own form."""
     if contract is None:
         content, problems = form.read_document(document, now)

@@ -27,7 +27,7 @@ def read_documents(path: Path, sniffed: Sniffed, progress: list[float]) -> Itera
         return
     if sniffed.size_bytes > JSON_BYTES_MAX:
         raise Unusable(
-            f"{path.name} is one JSON value of {sniffed.size_bytes:,} bytes; more than {JSON_BYTES_MAX:,} are not read at once",
+            f"{path.name} is one JSON value of {sniffed.size_bytes:,} bytes, more than {JSON_BYTES_MAX:,}",
             "write one order per line (NDJSON)",
         )
     body = path.read_bytes().decode(sniffed.encoding).encode()
@@ -76,7 +76,10 @@ _OWN_MARKS = frozenset(("reference", "lines"))
 _MARKS: tuple[tuple[str, frozenset[str]], ...] = (
     ("karrio", frozenset(("order_id", "line_items", "shipping_to"))),
     ("brevo", frozenset(("createdAt", "updatedAt", "amount", "identifiers", "storeId"))),
-    ("centra", frozenset(("invoiceAddress", "deliveryAddress", "orderNumber", "shippingValue", "orderDate", "voucherCodes"))),
+    (
+        "centra",
+        frozenset(("invoiceAddress", "deliveryAddress", "orderNumber", "shippingValue", "orderDate", "voucherCodes")),
+    ),
 )
 
 
@@ -86,7 +89,7 @@ def form_of(document: bytes) -> str:
         names: Any = _members.decode(document).keys()
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
-    if _OWN_MARKS <= names:
+    if names >= _OWN_MARKS:
         return OURS
     best = max(_MARKS, key=lambda mark: len(mark[1] & names))
     if best[1] & names:

@@ -40,7 +40,8 @@ def _field(path: str, kind: str, sentence: str, sure: str = "", maybe: str = "")
 
 _HEAD = (
     _field("reference", "text", "the merchant's id of the order; rows with the same one are one order",
-           "order id, orderid, order no, order number, order nr, order ref, order reference, order, increment id, order name,"
+           "order id, orderid, order no, order number, order nr, order ref, order reference, order, increment id,"
+                " order name,"
            " bestellnummer, bestell nr, auftragsnummer, numero de commande, amazon order id, order #",
            "id, number, no, nr, ref, name id, external id"),
     _field("source", "text", "the name space of the reference, where a shop has several", "order source", "channel"),
@@ -63,16 +64,19 @@ _HEAD = (
            "discount amount, discount total, cart discount amount, order discount, rabatt", "rebate"),
     _field("payment_method", "text", "how it was paid", "payment method title, payment type, zahlungsart", "payment"),
     _field("store", "text", "the shop or branch", "store id, store name, shop id, shop name, purchase point", "shop"),
-    _field("comment", "text", "a note to the order", "notes, customer note, order note, order notes, note", "remark, remarks"),
+    _field("comment", "text", "a note to the order", "notes, customer note, order note, order notes, note",
+         "remark, remarks"),
     _field("coupons", "list", "voucher codes, between commas",
            "coupon, coupon code, coupon codes, discount code, coupon items, voucher codes, vouchers"),
     _field("identifiers.email", "text", "the buyer's e-mail address",
            "email, e mail, mail, email address, e mail address, customer email, buyer email, billing email,"
            " contact email, order email, identifiers email id"),
-    _field("identifiers.phone", "text", "the buyer's phone", "customer phone, buyer phone number, identifiers phone id"),
+    _field("identifiers.phone", "text", "the buyer's phone", "customer phone, buyer phone number,"
+         " identifiers phone id"),
     _field("identifiers.ext", "text", "the buyer's id with the merchant",
            "customer id, customer number, customer user id, kundennummer, customer no, identifiers ext id", "customer"),
-    _field("identifiers.loyalty", "text", "the buyer's loyalty subscription", "loyalty id, identifiers loyalty subscription id"),
+    _field("identifiers.loyalty", "text", "the buyer's loyalty subscription", "loyalty id,"
+         " identifiers loyalty subscription id"),
 )  # fmt: skip
 
 # leaf, kind, sentence, sure and maybe names; the sure ones are asked for behind the words of each place
@@ -97,28 +101,35 @@ _ADDRESS = (
     ("residential", "flag", "whether it is a private address", "residential, is residential", ""),
 )  # fmt: skip
 _PLACES = (
-    ("ship_to", "ship to, shipping to, shipping, ship, delivery, delivery address, deliver to, recipient, lieferadresse,"
+    ("ship_to", "ship to, shipping to, shipping, ship, delivery, delivery address, deliver to, recipient,"
+         " lieferadresse,"
      " versand, shipping address", "where it goes: "),
     ("bill_to", "bill to, billing, billing address, bill, invoice, invoice address, rechnung, rechnungsadresse, buyer",
      "who pays: "),
     ("ship_from", "ship from, shipping from, sender, warehouse, from", "where it comes from: "),
 )  # fmt: skip
 _LINES = (
-    ("quantity", "decimal", "how many", "quantity, qty, quantity purchased, qty ordered, menge, anzahl, quantite, pieces, quantity float", "count, units"),
-    ("unit_price", "decimal", "price of one", "price, unit price, value amount, item cost, stückpreis, stuckpreis, preis,"
+    ("quantity", "decimal", "how many", "quantity, qty, quantity purchased, qty ordered, menge, anzahl, quantite,"
+         " pieces, quantity float", "count, units"),
+    ("unit_price", "decimal", "price of one", "price, unit price, value amount, item cost, stückpreis, stuckpreis,"
+         " preis,"
      " prix, price each, item price", "cost"),
-    ("total", "decimal", "price of all of the line; the price of one is worked out", "line total, total price, row total, item total", ""),
+    ("total", "decimal", "price of all of the line; the price of one is worked out", "line total, total price,"
+         " row total, item total", ""),
     ("shipping", "decimal", "the line's part of what the delivery costs; the parts are added up", "", ""),
     ("list_price", "decimal", "price before any reduction", "compare at price, original price, list price, rrp", ""),
-    ("product_id", "text", "the merchant's id of the product", "product id, asin, item id, productid, artikelnummer", ""),
+    ("product_id", "text", "the merchant's id of the product", "product id, asin, item id, productid,"
+         " artikelnummer", ""),
     ("variant_id", "text", "the merchant's id of the variant", "variant id, variation id, variantid", ""),
     ("sku", "text", "stock keeping unit", "sku, item code, article number, article no, artikel nr, artikel", ""),
     ("ean", "text", "EAN or GTIN", "ean, gtin, barcode", ""),
-    ("title", "text", "name of the product", "title, name, product name, item name, product, bezeichnung, artikelname", "title, item"),
+    ("title", "text", "name of the product", "title, name, product name, item name, product, bezeichnung,"
+         " artikelname", "title, item"),
     ("description", "text", "description", "description", ""),
     ("currency", "currency", "currency of the line's prices", "value currency", ""),
     ("weight", "decimal", "weight of one", "weight, gewicht, item weight, poids", ""),
-    ("weight_unit", "text", "KG, LB, OZ or G", "weight unit, unit of weight, gewicht einheit, gewichtseinheit", "einheit"),
+    ("weight_unit", "text", "KG, LB, OZ or G", "weight unit, unit of weight, gewicht einheit, gewichtseinheit",
+         "einheit"),
     ("origin_country", "country", "country of origin", "origin country, country of origin", ""),
     ("hs_code", "text", "customs tariff number", "hs code, hscode, customs tariff number, tariff number", ""),
     ("comment", "text", "a note to the line", "comment, line note", ""),
@@ -137,7 +148,9 @@ def _addresses() -> list[Field]:
             bare = tuple(names) if place == "ship_to" and leaf not in ("name",) else ()
             guess = (*guesses, "name") if place == "ship_to" and leaf == "name" else tuple(guesses)
             guess = guess if place == "ship_to" else ()
-            made.append(Field(f"{place}.{leaf}", kind, where + sentence, (normal(f"{place}.{leaf}"), *spelled, *bare), guess))
+            made.append(
+                Field(f"{place}.{leaf}", kind, where + sentence, (normal(f"{place}.{leaf}"), *spelled, *bare), guess)
+            )
     return made
 
 
@@ -147,7 +160,11 @@ def _lines() -> list[Field]:
         names = [name.strip() for name in sure.split(",") if name.strip()]
         guesses = [name.strip() for name in maybe.split(",") if name.strip()]
         spelled = [f"{word.strip()} {name}" for word in _LINE_WORDS.split(",") for name in names]
-        bare = names if leaf not in ("title", "comment", "total") else [name for name in names if name not in ("name", "title", "comment", "total price")]
+        bare = (
+            names
+            if leaf not in ("title", "comment", "total")
+            else [name for name in names if name not in ("name", "title", "comment", "total price")]
+        )
         made.append(Field(f"lines.{leaf}", kind, sentence, (normal(f"lines.{leaf}"), *spelled, *bare), tuple(guesses)))
     return made
 
@@ -161,7 +178,8 @@ _KARRIO_ADDRESS = {
     "country_code": "country", "email": "email", "phone_number": "phone", "residential": "residential",
 }  # fmt: skip
 _CENTRA_ADDRESS = {
-    "firstName": "first_name", "lastName": "last_name", "attn": "name", "address": "line1", "coaddress": "line2", "city": "city",
+    "firstName": "first_name", "lastName": "last_name", "attn": "name", "address": "line1", "coaddress": "line2",
+         "city": "city",
     "state": "region", "zipcode": "postal_code", "country": "country", "email": "email", "tele": "phone",
     "cell": "mobile",
 }  # fmt: skip

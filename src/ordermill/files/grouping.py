@@ -68,7 +68,7 @@ def _continues(current: Entry, reference: str, cells: list[str], where: Places) 
     if not where.lines:
         return False
     if reference != current.reference or not reference:
-        return not reference and not current.reference == "" and all(_blank(cells, index) for index in where.head)
+        return not reference and current.reference != "" and all(_blank(cells, index) for index in where.head)
     if where.updated_at >= 0 and where.updated_at < len(cells):
         first = current.rows[0][1]
         before = first[where.updated_at] if where.updated_at < len(first) else ""

@@ -1,6 +1,6 @@
 """Rows -> orders: cells are read by their field's kind, gathered into the normal form, and put as the contract has it.
 
-What is wrong is said once and completely: cells that cannot be read, and everything the contract has to say of the rest.
+What is wrong is said once and completely: cells that cannot be read, and all the contract has to say of the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ SOURCES = {"karrio": "API"}  # the contract's own word where nobody names a sour
 
 _encode = msgspec.json.encode
 _INVERSE = {
-    contract: {ours: theirs for theirs, ours in reversed(paths.items())} for contract, paths in fields.CONTRACT_PATHS.items()
+    contract: {ours: theirs for theirs, ours in reversed(paths.items())}
+    for contract, paths in fields.CONTRACT_PATHS.items()
 }
 
 
@@ -85,16 +86,26 @@ class Maker:
         steps = [_step(column) for column in columns if column.path]
         self.head = [step for step in steps if step.place != "lines"]
         self.lines = [step for step in steps if step.place == "lines"]
+        self.sums_shipping = any(step.leaf == "shipping" for step in self.lines)
         self.given = {step.path for step in steps} | set(constants or {})
         self.constants = dict(constants or {})
         self.names = {column.path: column.name for column in columns if column.path}
         self.number_like = [
-            step for step in steps if step.index in numeric and step.leaf in ("postal_code", "sku", "ean", "reference", "phone")
+            step
+            for step in steps
+            if step.index in numeric and step.leaf in ("postal_code", "sku", "ean", "reference", "phone")
         ]
 
     def make(self, entry: Entry, now: int) -> Made:
         """The draft of one order, whatever is wrong with it."""
-        said: dict[str, dict[str, Any]] = {"": {}, "ship_to": {}, "bill_to": {}, "ship_from": {}, "identifiers": {}, "metadata": {}}
+        said: dict[str, dict[str, Any]] = {
+            "": {},
+            "ship_to": {},
+            "bill_to": {},
+            "ship_from": {},
+            "identifiers": {},
+            "metadata": {},
+        }
         problems: list[Problem] = []
         warnings: list[Problem] = []
         lines: list[dict[str, Any]] = []
@@ -118,7 +129,12 @@ class Maker:
     # reading cells
 
     def _read_head(
-        self, cells: list[str], said: dict[str, dict[str, Any]], problems: list[Problem], first: list[str] | None, number: int
+        self,
+        cells: list[str],
+        said: dict[str, dict[str, Any]],
+        problems: list[Problem],
+        first: list[str] | None,
+        number: int,
     ) -> None:
         for step in self.head:
             text = cells[step.index]
@@ -159,38 +175,40 @@ class Maker:
     # what is said between the lines
 
     def _fill_in(self, said: dict[str, dict[str, Any]], lines: list[dict[str, Any]], problems: list[Problem]) -> None:
+        if self.constants:
+            self._fill_constants(said, lines, problems)
+        for place in ("ship_to", "bill_to", "ship_from"):
+            if said[place]:
+                _complete_address(said[place])
+        if self.sums_shipping:
+            parts = [line.pop("shipping") for line in lines if "shipping" in line]
+            if parts:
+                said[""].setdefault("shipping", sum((part or _NONE for part in parts), _NONE))
+        for line in lines:
+            _complete_line(line, by_product=self.contract.name == "brevo")
+        self._tell_the_carrier(said)
+
+    def _fill_constants(
+        self, said: dict[str, dict[str, Any]], lines: list[dict[str, Any]], problems: list[Problem]
+    ) -> None:
         for path, text in self.constants.items():
             place, leaf = _split(path)
             read = values.READERS[fields.kind_of(path)]
             for bucket in lines if place == "lines" else [said[place]]:
-                if bucket.get(leaf) is None and leaf not in bucket:
+                if leaf not in bucket:
                     try:
                         bucket[leaf] = read(text, self.ways)
                     except Bad as bad:
                         problems.append(self._bad(path, text, bad))
-        for place in ("ship_to", "bill_to", "ship_from"):
-            if said[place]:
-                _complete_address(said[place])
-        shipping = [line.pop("shipping") or Decimal(0) for line in lines if "shipping" in line]
-        if shipping:
-            said[""].setdefault("shipping", sum(shipping, Decimal(0)))
-        for line in lines:
-            total = line.pop("total", None)
-            if total is not None and line.get("unit_price") is None:
-                line["unit_price"] = _divided(total, line.get("quantity") or Decimal(1))
-            if "origin_country" in line and line["origin_country"]:
-                line["origin_country"] = countries.code_of(line["origin_country"]) or _upper_code(line["origin_country"])
-        if self.contract.name == "brevo":  # its only name for a product; the next best one stands in
-            for line in lines:
-                if not line.get("product_id") and line.get("sku"):
-                    line["product_id"] = line.pop("sku")
+
+    def _tell_the_carrier(self, said: dict[str, dict[str, Any]]) -> None:
+        """How to reach the buyer is known to whoever delivers; without another address the bill's is where it goes."""
         ship_to, who = said["ship_to"], said["identifiers"]
         if ship_to:
-            if who.get("email"):
-                ship_to.setdefault("email", who["email"])
-            if who.get("phone"):
-                ship_to.setdefault("phone", who["phone"])
-        elif who and self.contract.name == "karrio" and said["bill_to"]:
+            for kind in ("email", "phone"):
+                if who.get(kind):
+                    ship_to.setdefault(kind, who[kind])
+        elif said["bill_to"] and self.contract.name == "karrio":
             said["ship_to"] = dict(said["bill_to"])
 
     def _put(
@@ -222,7 +240,12 @@ class Maker:
         return Made(Draft(entry.key, None, found, kept.decode(), entry.reference), None, lost, tuple(warnings))
 
     def _content(
-        self, said: dict[str, dict[str, Any]], lines: list[dict[str, Any]], reference: str, now: int, problems: list[Problem]
+        self,
+        said: dict[str, dict[str, Any]],
+        lines: list[dict[str, Any]],
+        reference: str,
+        now: int,
+        problems: list[Problem],
     ) -> Content:
         head = said[""]
         if not reference and self.contract.name != NUMBERED:
@@ -273,7 +296,11 @@ class Maker:
 
     def _bad(self, path: str, text: str, bad: Bad, position: int | None = None) -> Problem:
         return Problem(
-            code=bad.code, message=bad.message, field=self._their(path, position), value=text[:VALUE_CHARS], hint=bad.hint
+            code=bad.code,
+            message=bad.message,
+            field=self._their(path, position),
+            value=text[:VALUE_CHARS],
+            hint=bad.hint,
         )
 
     def _missing(self, path: str, hint: str) -> Problem:
@@ -321,6 +348,7 @@ class Maker:
 
 
 _ONE = Decimal(1)
+_NONE = Decimal(0)
 
 
 def _line(said: dict[str, Any]) -> Line:
@@ -352,6 +380,18 @@ def _complete_address(address: dict[str, Any]) -> None:
         if code is not None:
             address["country"] = country
         address["country_code"] = code or _upper_code(country)
+
+
+def _complete_line(line: dict[str, Any], *, by_product: bool) -> None:
+    """The price of one out of the price of all; `by_product`: the contract's only name for a product is its id."""
+    total = line.pop("total", None)
+    if total is not None and line.get("unit_price") is None:
+        line["unit_price"] = _divided(total, line.get("quantity") or _ONE)
+    country = line.get("origin_country")
+    if country:
+        line["origin_country"] = countries.code_of(country) or _upper_code(country)
+    if by_product and not line.get("product_id") and line.get("sku"):
+        line["product_id"] = line.pop("sku")
 
 
 def _upper_code(text: str) -> str:

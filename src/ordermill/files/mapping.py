@@ -158,8 +158,8 @@ def assign(header: Sequence[str], told: Mapping[str, str], by_preset: Mapping[st
         for index, name in enumerate(header):
             if index in chosen or (how in ("sure", "guess") and by_preset):
                 continue
-            path = names.get(fields.normal(name))
-            if path is None or name.startswith(OURS):
+            path = names.get(fields.normal(name), "")
+            if not path or name.startswith(OURS):
                 continue
             if path == IGNORE:
                 chosen[index] = ("", "ignored")
@@ -204,7 +204,9 @@ def guess_contract(paths: set[str]) -> tuple[str, str]:
 def write_map(columns: Sequence[Column], plan: Plan, contract: str) -> str:
     """The mapping as a map file, for --map."""
     lines = [f'as = "{contract}"']
-    lines += [f'{name} = "{value}"' for name, value in (("decimal", plan.decimal), ("date_format", plan.date_format)) if value]
+    lines += [
+        f'{name} = "{value}"' for name, value in (("decimal", plan.decimal), ("date_format", plan.date_format)) if value
+    ]
     lines += [f'zone = "{plan.zone}"'] if plan.zone != "UTC" else []
     lines += ["", "[columns]"]
     for column in columns:

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -47,7 +48,9 @@ class Sniffed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def spell_encoding(encoding: str) -> str:
-    return {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with byte order mark", "cp1252": "Windows-1252"}.get(encoding, encoding)
+    return {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with byte order mark", "cp1252": "Windows-1252"}.get(
+        encoding, encoding
+    )
 
 
 def sniff(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Sniffed:
@@ -95,7 +98,10 @@ def _marked(sample: bytes) -> str | None:
 def _read_through(file: BinaryIO, encoding: str | None) -> tuple[str, int, int, bool]:
     """(SHA-256, size, line ends, whether it is text in that encoding, or in UTF-8 when none is told)."""
     digest, size, lines, good = hashlib.sha256(), 0, 0, True
-    decoder = codecs.getincrementaldecoder(encoding or "utf-8")()
+    try:
+        decoder = codecs.getincrementaldecoder(encoding or "utf-8")()
+    except LookupError:
+        raise Unusable(f"there is no encoding {encoding!r}", "e.g. utf-8, cp1252, latin-1, utf-16") from None
     try:
         while piece := file.read(PIECE_BYTES):
             digest.update(piece)
@@ -104,11 +110,11 @@ def _read_through(file: BinaryIO, encoding: str | None) -> tuple[str, int, int, 
             if good:
                 try:
                     decoder.decode(piece)
-                except UnicodeDecodeError:
+                except UnicodeError:
                     good = False
         if good:
             decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
+    except UnicodeError:
         good = False
     return digest.hexdigest(), size, lines, good
 
@@ -132,8 +138,10 @@ def _kind(text: str) -> Kind:
 
 def _is_order(line: str) -> bool:
     value = msgspec.json.decode(line)
-    return isinstance(value, dict) and "orders" not in value and any(
-        name in value for name in ("order_id", "id", "reference", "products", "lines", "line_items")
+    return (
+        isinstance(value, dict)
+        and "orders" not in value
+        and any(name in value for name in ("order_id", "id", "reference", "products", "lines", "line_items"))
     )
 
 
@@ -156,7 +164,7 @@ def _delimiter(text: str) -> str:
 def _rows(text: str, delimiter: str) -> list[list[str]]:
     whole = text[: text.rfind("\n") + 1] or text
     try:
-        return [row for row, _ in zip(csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter), range(200)) if row]
+        return [row for row in islice(csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter), 200) if row]
     except csv.Error:
         return []
 

@@ -74,7 +74,7 @@ def _checked(row: list[str], name: str) -> list[str]:
 
 
 def _csv_rows(reader: Any, text: IO[str], name: str, start: int) -> Iterator[Row]:
-    """The number of a row is the line it begins on, as an editor and (without line breaks in cells) a spreadsheet say."""
+    """The number of a row is the line it begins on: an editor's, and but for line breaks in cells a spreadsheet's."""
     number = start + 1
     try:
         for row in reader:

@@ -112,14 +112,28 @@ def guess_decimal(texts: list[str]) -> tuple[DecimalSign, bool]:
 
 # -- instants ---------------------------------------------------------------------------------------------------------
 
-_ISO_BLANK = re.compile(r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|[+-]\d\d:?\d\d|UTC)?$", re.IGNORECASE)
+_ISO_BLANK = re.compile(
+    r"^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|[+-]\d\d:?\d\d|UTC)?$", re.IGNORECASE
+)
 _YEAR_FIRST = re.compile(r"^(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(.*)$")
 _YEAR_LAST = re.compile(r"^(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d\d)(.*)$")
-_CLOCK = re.compile(r"^[ ,T]+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s*([AaPp])?\.?(?:[Mm]\.?)?\s*(Z|[+-]\d\d:?\d\d|UTC)?$")
+_CLOCK = re.compile(
+    r"^[ ,T]+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s*([AaPp])?\.?(?:[Mm]\.?)?\s*(Z|[+-]\d\d:?\d\d|UTC)?$"
+)
 _NAMED = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%d-%b-%Y", "%d. %B %Y")
 _CLOCKS = (" %H:%M", " %H:%M:%S", ", %H:%M", " %I:%M %p", ", %I:%M %p", " %I:%M:%S %p", ", %I:%M:%S %p")
 _NAMED_CLOCK = tuple(f"{day}{clock}" for day in _NAMED for clock in _CLOCKS)
-_TOKENS = (("YYYY", "%Y"), ("YY", "%y"), ("MMM", "%b"), ("MM", "%m"), ("DD", "%d"), ("HH", "%H"), ("mm", "%M"), ("SS", "%S"), ("ss", "%S"))
+_TOKENS = (
+    ("YYYY", "%Y"),
+    ("YY", "%y"),
+    ("MMM", "%b"),
+    ("MM", "%m"),
+    ("DD", "%d"),
+    ("HH", "%H"),
+    ("mm", "%M"),
+    ("SS", "%S"),
+    ("ss", "%S"),
+)
 
 
 def date_format(said: str) -> str:
@@ -144,8 +158,10 @@ def read_moment(text: str, ways: Ways) -> int:
     except Bad:
         raise
     except (ValueError, OverflowError):
-        hint = f"this file's dates are said to be {ways.date_format}" if ways.date_format else (
-            "write YYYY-MM-DD, or say --date-format, e.g. DD.MM.YYYY"
+        hint = (
+            f"this file's dates are said to be {ways.date_format}"
+            if ways.date_format
+            else ("write YYYY-MM-DD, or say --date-format, e.g. DD.MM.YYYY")
         )
         raise Bad("not_a_date", "not a date", hint) from None
 
@@ -265,7 +281,7 @@ READERS: dict[str, Callable[[str, Ways], Any]] = {
 
 
 def as_text(value: Any) -> str:
-    """What a spreadsheet's typed cell says, as a CSV would have it. Whole numbers lose the `.0` that was never typed."""
+    """What a spreadsheet's typed cell says, as a CSV has it. Whole numbers lose the `.0` that was never typed."""
     if value is None or value == "":
         return ""
     if isinstance(value, bool):
@@ -273,7 +289,11 @@ def as_text(value: Any) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, datetime):
-        return value.isoformat(" ", "seconds") if value.time().replace(microsecond=0) != datetime.min.time() else value.date().isoformat()
+        return (
+            value.isoformat(" ", "seconds")
+            if value.time().replace(microsecond=0) != datetime.min.time()
+            else value.date().isoformat()
+        )
     if isinstance(value, date):
         return value.isoformat()
     return str(value)

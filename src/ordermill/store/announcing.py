@@ -113,8 +113,8 @@ def announce_settled(
     """What a settlement has to tell: of each change (outcome, its item, its batch or None) and each batch that is final
     by now (with its items; None: read them). The number of deliveries.
 
-    Without any endpoint no event of an order is written: nobody could ever be sent it, and it would cost every intake a
-    quarter more (docs/decisions/0010-outbox-in-the-settlement.md). Batch events are always there.
+    Without any endpoint no event of an order is written: nobody could ever be sent it, and it would cost every intake
+    half as much again (docs/decisions/0010-outbox-in-the-settlement.md). Batch events are always there.
     """
     account_id, mode, now = scope
     endpoints = listeners(tx, account_id, mode)

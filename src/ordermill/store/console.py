@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ordermill.core.account import Scope
 from ordermill.core.batch import Sender
@@ -177,9 +177,22 @@ class ConsoleStore:
         """Newest first. Looks at no more than `window` orders, and says where to go on when they are used up."""
         return await self.lanes.read(lambda tx: _find_orders(tx, sender, search))
 
+    async def find_each(self, sender: Sender, ids: Iterable[int]) -> dict[int, Order]:
+        """The orders with these ids: one look-up each, for the rows of one page."""
+
+        def verb(tx: Transaction) -> dict[int, Order]:
+            found = (query.find_order(tx, sender, number) for number in ids)
+            return {order.id: order for order in found if order is not None}
+
+        return await self.lanes.read(verb)
+
     async def find_orders_by_reference(self, sender: Sender, reference: str) -> tuple[Order, ...]:
         """The orders of that reference, whatever contract and source they came in through."""
         return await self.lanes.read(lambda tx: _by_reference(tx, sender, reference))
+
+    async def find_orders_of(self, sender: Sender, identifier: str, after: int | None, limit: int) -> OrderHits:
+        """The orders of the contacts with that e-mail address, phone number or other identifier, newest first."""
+        return await self.lanes.read(lambda tx: _of_contact(tx, sender, identifier, after or FAR, limit))
 
     async def find_sources(self, sender: Sender) -> tuple[tuple[str, str], ...]:
         """The pairs of dialect and source that there are, at most a hundred."""
@@ -226,14 +239,22 @@ def _by_reference(tx: Transaction, sender: Sender, reference: str) -> tuple[Orde
 
 def _sources(tx: Transaction, sender: Sender) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
-    at: tuple[str, str] = ("", "")
-    while len(found) < SOURCES_MAX:
-        row = tx.one("console_next_source", sender.account_id, int(sender.mode), *at)
-        if row is None:
-            break
-        at = (row[0], row[1])
-        found.append(at)
+    for dialect, _ in tx.all("find_order_counts", sender.account_id, int(sender.mode)):
+        row = tx.one("console_first_source", sender.account_id, int(sender.mode), dialect)
+        while row is not None and len(found) < SOURCES_MAX:
+            found.append((dialect, row[0]))
+            row = tx.one("console_next_source", sender.account_id, int(sender.mode), dialect, row[0])
     return found
+
+
+def _of_contact(tx: Transaction, sender: Sender, identifier: str, below: int, limit: int) -> OrderHits:
+    place = (sender.account_id, int(sender.mode))
+    found: list[Order] = []
+    for (contact_id,) in tx.all("console_contacts", *place, identifier, identifier.casefold()):
+        asked = (sender.account_id, contact_id, int(sender.mode), below, limit + 1)
+        found += [rows.order(row) for row in tx.all("console_orders_of_contact", *asked)]
+    found.sort(key=lambda order: -order.id)
+    return OrderHits(orders=tuple(found[:limit]), more=len(found) > limit)
 
 
 def _session(row: Row, hashed: bytes = b"") -> Session:

@@ -178,9 +178,7 @@ class ImportLedger:
         def verb(tx: Transaction) -> int:
             batch = new_batch(job.sender, submission, tx.reserve(0, "batch", 1), now)
             tx.run("save_batch", *rows.batch_row(batch))
-            tx.run(
-                "add_tally", job.account_id, job.mode, now // HOUR_US, batch.dialect, job.key_id, 1, 0, 0, 0, 0, 0
-            )
+            tx.run("add_tally", job.account_id, job.mode, now // HOUR_US, batch.dialect, job.key_id, 1, 0, 0, 0, 0, 0)
             if tx.run("set_import_batch", batch.id, now, job.account_id, job.id) != 1:
                 raise Conflict("this import has a batch already")
             return batch.id

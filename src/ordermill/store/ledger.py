@@ -140,7 +140,8 @@ class Ledger:
 
     async def erase(self, sender: Sender, person: Person, rewrite: erasing.Rewrite) -> Erased:
         now = self.clock()
-        return await self.lanes.write(lambda tx: erasing.erase(tx, sender, person, rewrite, now))
+        trace = await self.lanes.read(lambda tx: erasing.find(tx, sender, person))
+        return await self.lanes.write(lambda tx: erasing.erase(tx, sender, trace, rewrite, now))
 
     # accounts and keys
 

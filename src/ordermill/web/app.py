@@ -19,8 +19,8 @@ from ordermill.core.errors import (
     NotAcceptable,
     Overloaded,
     Refusal,
-    Unreadable,
     Unauthorized,
+    Unreadable,
     UnsupportedMedia,
 )
 from ordermill.core.limits import Limits
@@ -226,18 +226,18 @@ class Web:
         if self.record is not None:  # after the answer; keeps a copy of a few kilobytes, or forgets it under load
             self.record(face.name, request, reply, seconds, told)
         route = f"{face.prefix}{told.pop('route', '*')}"
-        observe.REQUESTS.labels(route, request.method, str(reply.status)).inc()
-        observe.REQUEST_SECONDS.labels(route).observe(seconds)
+        observe.count_answer(route, request.method, reply.status, seconds)
         if self.access_log:
-            observe.log.info(
-                "request.answered",
-                request_id=request.request_id,
-                contract=face.name,
-                method=request.method,
-                route=route,
-                status=reply.status,
-                took_ms=round(seconds * 1000, 2),
-                **told,
+            observe.tell_answer(
+                {
+                    "request_id": request.request_id,
+                    "contract": face.name,
+                    "method": request.method,
+                    "route": route,
+                    "status": reply.status,
+                    "took_ms": round(seconds * 1000, 2),
+                    **told,
+                }
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from ordermill.web.shapes import BatchId, Contract, Counts, Instant, Problem, Shape
 
@@ -15,7 +15,7 @@ ImportId = Annotated[str, Meta(pattern="^imp_[0-9]+$", examples=["imp_7"])]
 How = Literal["told", "preset", "sure", "guess", "ours", "ignored"]
 
 
-class ImportPlan(Shape, forbid_unknown_fields=True):
+class ImportPlan(Shape, kw_only=True, forbid_unknown_fields=True):
     """How a file is to be read and taken in. What is left out is found out by looking at the file.
 
     `columns`: column -> field. `constants`: field -> text for orders that do not say it. `group`: whether rows of one
@@ -24,9 +24,9 @@ class ImportPlan(Shape, forbid_unknown_fields=True):
 
     contract: Contract | None = None
     preset: str = ""
-    columns: dict[str, str] = {}
-    mapped: dict[str, str] = {}
-    constants: dict[str, str] = {}
+    columns: dict[str, str] = field(default_factory=dict)
+    mapped: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, str] = field(default_factory=dict)
     source: str = ""
     sheet: str | None = None
     delimiter: str | None = None
@@ -124,7 +124,7 @@ class Line(Shape, omit_defaults=True):
     key: str
     reference: str
     order_id: str | None = None
-    problems: list[Problem] = []
+    problems: list[Problem] = field(default_factory=list)
     replayed: bool = False
 
 

@@ -336,7 +336,9 @@ def _tell_report(job: ImportJob) -> shapes.ImportReport | None:
 def calls_of(imports: Imports) -> tuple[Call, ...]:
     """Every call with its description."""
     one = Answer(status=200, sentence="The import.", body=shapes.Import)
-    accepted = Answer(status=202, sentence="It is being done; read the import to see how far it is.", body=shapes.Import)
+    accepted = Answer(
+        status=202, sentence="It is being done; read the import to see how far it is.", body=shapes.Import
+    )
     return (
         Call(
             method="POST", pattern="/imports", id="uploadImport", tag="Imports", summary="Upload a file of orders",
@@ -354,7 +356,7 @@ def calls_of(imports: Imports) -> tuple[Call, ...]:
             answers=(Answer(status=200, sentence="A page of imports.", body=Listing[shapes.Import]),), refuses=(422,),
         ),
         Call(
-            method="GET", pattern="/imports/{id}", id="getImport", tag="Imports", summary="One import and how far it is",
+            method="GET", pattern="/imports/{id}", id="getImport", tag="Imports", summary="One import, how far it is",
             handler=imports.get_import, path_parameters=IN_PATH, answers=(one,), refuses=(404, 422),
         ),
         Call(

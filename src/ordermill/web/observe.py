@@ -7,6 +7,8 @@ import sys
 import threading
 from collections import deque
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -48,6 +50,23 @@ RECENT_MAX = 200  # lines kept for the console
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
+# Finding the child of a metric by its labels takes ten times as long as counting with it.
+_child = lru_cache(maxsize=1024)(lambda metric, *labels: metric.labels(*labels))
+
+
+def count_answer(route: str, method: str, status: int, seconds: float) -> None:
+    """One request that was answered."""
+    _child(REQUESTS, route, method, str(status)).inc()
+    _child(REQUEST_SECONDS, route).observe(seconds)
+
+
+def tell_answer(told: dict[str, Any]) -> None:
+    """The line of one request, as log.info would write it; structlog itself takes as long as reading an order."""
+    if _informs:
+        now = datetime.now(UTC).replace(tzinfo=None).isoformat() + "Z"
+        LINES.msg(_encode({**told, "event": "request.answered", "level": "info", "ts": now}))
+
+
 def count_settled(submission: Submission, settled: Settled, now: int) -> None:
     """What one commit made durable. `now`: µs since 1970 UTC; the transaction began at `settled.at`."""
     contract = submission.dialect
@@ -55,9 +74,9 @@ def count_settled(submission: Submission, settled: Settled, now: int) -> None:
     for outcome in ("created", "updated", "unchanged", "failed"):
         number = getattr(counts, outcome)
         if number:
-            ORDERS.labels(contract, outcome).inc(number)
+            _child(ORDERS, contract, outcome).inc(number)
     if settled.batch is not None and settled.batch.status.final:
-        BATCHES.labels(contract, settled.batch.status.value).inc()
+        _child(BATCHES, contract, settled.batch.status.value).inc()
     ORDER_SECONDS.observe(max(0, now - settled.at) / 1_000_000)
 
 
@@ -93,8 +112,13 @@ class LineWriter:
 LINES = LineWriter()
 
 
+_informs = True
+
+
 def set_up_logging(level: str) -> None:
     """JSON lines, one per thing done: `ts`, `level`, `event`, then flat fields."""
+    global _informs
+    _informs = level in ("debug", "info")
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -119,9 +120,9 @@ class Streams:
                 id="streamOrders",
                 tag="Intake",
                 summary="Take orders in, one a line, as many as there are",
-                description="NDJSON, plain or gzipped. Each line is answered on a line of its own, in order, once it is "
-                "durable; the last line sums up. Read while you send. With an Idempotency-Key a stream that broke off "
-                "is sent again from its start and doubles nothing.",
+                description="NDJSON, plain or gzipped. Each line is answered on a line of its own, in order, once "
+                "it is durable; the last line sums up. Read while you send. With an Idempotency-Key a stream that "
+                "broke off is sent again from its start and doubles nothing.",
                 handler=self.stream,
                 scope="orders:write",
                 write=True,
@@ -131,7 +132,10 @@ class Streams:
                 media=(NDJSON,),
                 answers=(
                     Answer(
-                        status=200, sentence="A line for each line, then the sum.", media=NDJSON, body={"type": "string"}
+                        status=200,
+                        sentence="A line for each line, then the sum.",
+                        media=NDJSON,
+                        body={"type": "string"},
                     ),
                 ),
                 refuses=(400, 409, 415, 422),
@@ -270,15 +274,15 @@ class _Intake:
             settled = await self.streams.store.settle(self.who, self._submission((), 0), None, into=into, last=True)
             self.batch = settled.batch
         if self.job.state is ImportState.STREAMING:
-            await self.streams.imports.leave(msgspec.structs.replace(self.job, state=ImportState.COMPLETED, permille=1000))
+            await self.streams.imports.leave(
+                msgspec.structs.replace(self.job, state=ImportState.COMPLETED, permille=1000)
+            )
 
     async def _stop(self) -> None:
         """Whoever sends it again may go on at once."""
         if self.job.state is ImportState.STREAMING:
-            try:
+            with suppress(Overloaded):  # the lease ends by itself
                 await self.streams.imports.leave(msgspec.structs.replace(self.job, state=ImportState.STOPPED))
-            except Overloaded:
-                pass  # the lease ends by itself
 
     def _last(self, done: bool, message: str) -> bytes:
         batch = self.batch
@@ -294,43 +298,64 @@ class _Intake:
 
 async def chunks_of(pieces: AsyncIterator[bytes], stopping: asyncio.Event) -> AsyncIterator[list[Line]]:
     """Lines with their numbers, in chunks: as many as come at once, up to the limits. Ends where `stopping` is set."""
-    number, rest, held = 0, b"", 0
-    lines: list[Line] = []
+    cutter = _Cutter()
     source = aiter(pieces)
     pending: asyncio.Task[bytes] | None = None
     try:
         while not stopping.is_set():
             if pending is None:
                 pending = asyncio.ensure_future(_next(source))
-            finished, _ = await asyncio.wait({pending}, timeout=IDLE_S if lines else 1.0)
+            finished, _ = await asyncio.wait({pending}, timeout=IDLE_S if cutter.lines else 1.0)
             if not finished:
-                if lines:
-                    yield lines
-                    lines, held = [], 0
+                if cutter.lines:
+                    yield cutter.taken()
                 continue
             piece, pending = pending.result(), None
             if not piece:
-                break
-            *whole, rest = (rest + piece).split(b"\n")
-            if len(rest) > LINE_BYTES_MAX:
-                raise Invalid(f"line {number + 1} is longer than {LINE_BYTES_MAX:,} bytes")
-            for line in whole:
-                number += 1
-                if line.strip():
-                    lines.append((number, line.strip()))
-                    held += len(line)
-                if len(lines) >= CHUNK_LINES or held >= CHUNK_BYTES:
-                    yield lines
-                    lines, held = [], 0
-        else:
-            return
-        if rest.strip():
-            lines.append((number + 1, rest.strip()))
-        if lines:
-            yield lines
+                cutter.end()
+                if cutter.lines:
+                    yield cutter.taken()
+                return
+            for full in cutter.cut(piece):
+                yield full
     finally:
         if pending is not None:
             pending.cancel()
+
+
+class _Cutter:
+    """Pieces of any size in, numbered lines out."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self._held = 0
+        self._number = 0
+        self._rest = b""
+
+    def cut(self, piece: bytes) -> Iterator[list[Line]]:
+        """Every chunk that became full. Raises Invalid for a line without end."""
+        *whole, self._rest = (self._rest + piece).split(b"\n")
+        for line in whole:
+            self._add(line)
+            if len(self.lines) >= CHUNK_LINES or self._held >= CHUNK_BYTES:
+                yield self.taken()
+        if len(self._rest) > LINE_BYTES_MAX:
+            raise Invalid(f"line {self._number + 1} is longer than {LINE_BYTES_MAX:,} bytes")
+
+    def end(self) -> None:
+        """What stands behind the last line end is a line as well."""
+        self._add(self._rest)
+
+    def taken(self) -> list[Line]:
+        lines, self.lines, self._held = self.lines, [], 0
+        return lines
+
+    def _add(self, line: bytes) -> None:
+        self._number += 1
+        line = line.strip()
+        if line:
+            self.lines.append((self._number, line))
+            self._held += len(line)
 
 
 async def _next(source: AsyncIterator[bytes]) -> bytes:

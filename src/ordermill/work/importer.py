@@ -171,7 +171,8 @@ class Importer:
     ) -> ImportJob:
         """Takes the file in from where its batch stands. Ends completed, stopped, cancelled or (no orders) failed.
 
-        The job must be claimed. `stopped_as`: how it is left when `stopping` is set; queued goes on by itself later. Whatever is raised, everything told of up to then is in the ledger.
+        The job must be claimed. `stopped_as`: how it is left when `stopping` is set; queued goes on by itself later.
+        Whatever is raised, everything told of up to then is in the ledger.
         """
         walk = _Walk(self, job, reading, progress, stopped_as)
         return await walk.go(stopping)
@@ -213,7 +214,9 @@ class _Walk:
         pieces = self.reading.pieces(self.importer.clock(), skip=batch.counts.received if batch else 0)
         chunk = await self._take(pieces, Chunk([]))
         if not chunk.pieces:
-            what = f"{self.reading.name} holds no orders" if batch is None else "the file is shorter than what is in of it"
+            what = (
+                f"{self.reading.name} holds no orders" if batch is None else "the file is shorter than what is in of it"
+            )
             return await self._leave(ImportState.FAILED, what)
         if batch is None:
             await self._open_batch()
@@ -299,12 +302,15 @@ class _Walk:
 
     async def _leave(self, state: ImportState, message: str) -> ImportJob:
         permille = 1000 if state is ImportState.COMPLETED else int(self.done * 1000)
+        kept = summary(self.reading.understood)
+        if state.final:  # nobody looks at the first rows any more, and people stand in them
+            kept = msgspec.structs.replace(kept, samples=())
         self.job = _replace(
             self.job,
             state=state,
             message=message,
             permille=permille,
-            understood=_encode(summary(self.reading.understood)).decode(),
+            understood=_encode(kept).decode(),
             report=_encode(self.tally.report).decode(),
         )
         await self.imports.leave(self.job)
@@ -341,7 +347,11 @@ def _failed(chunk: Chunk) -> int:
 
 
 def _cut_message(plan: Plan) -> str:
-    return "stopped at the first order that failed" if plan.stop_after is None else f"stopped: more than {plan.stop_after} orders failed"
+    return (
+        "stopped at the first order that failed"
+        if plan.stop_after is None
+        else f"stopped: more than {plan.stop_after} orders failed"
+    )
 
 
 def _replace(job: ImportJob, **changes: Any) -> ImportJob:

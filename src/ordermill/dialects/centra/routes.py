@@ -119,7 +119,10 @@ class Stores:
         drafts = await in_chunks(pairs, read)
         submission = inbound.submission(drafts, source=store, size_bytes=len(request.body))
         write = partial(outbound.write_settled, drafts=submission.drafts)
-        return write(await self.mill.submit(request.who, submission, request.memo(write)))
+        settled = await self.mill.submit(request.who, submission, request.memo(write))
+        return outbound.write_fates(
+            settled, await in_chunks(zip(settled.items, submission.drafts, strict=True), outbound.fate)
+        )
 
     async def list_orders(self, request: Request) -> Reply:
         """GET orders: ascending by number; prepared orders only when asked for by number."""

@@ -27,7 +27,7 @@ from ordermill.web.http import Reply, Request, Route, in_chunks
 
 PREFIX = "/v1"
 PAGE_MAX = 1_000  # the contract names no upper bound; a longer page is cut to this
-ITEMS_AT_ONCE = 1_000  # resources read, or written, before other requests get a turn
+ITEMS_AT_ONCE = 1_000  # resources read from the ledger at once
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class Calls:
         return items
 
     async def _operation(self, batch: Batch, items: Sequence[Item]) -> bytes:
-        resources = await in_chunks(items, lambda item: outbound.write_resource(batch, item), ITEMS_AT_ONCE)
+        resources = await in_chunks(items, lambda item: outbound.write_resource(batch, item))
         return outbound.write_operation(batch, resources)
 
     # orders

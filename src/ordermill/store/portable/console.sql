@@ -43,9 +43,24 @@ SELECT count(*), coalesce(sum(waiting), 0), min(created_at) FROM batch
 WHERE account_id = ? AND mode = ? AND finished_at IS NULL
 
 -- name: console_next_source
--- One step through the pairs of dialect and source that orders have: an index seek, however many orders there are.
-SELECT dialect, source FROM orders
-WHERE account_id = ? AND mode = ? AND (dialect, source) > (?, ?) ORDER BY account_id, mode, dialect, source LIMIT 1
+-- One step through the sources that orders of a dialect have: an index seek, however many orders there are.
+SELECT source FROM orders WHERE account_id = ? AND mode = ? AND dialect = ? AND source > ?
+ORDER BY account_id, mode, dialect, source LIMIT 1
+-- name: console_first_source
+SELECT source FROM orders WHERE account_id = ? AND mode = ? AND dialect = ?
+ORDER BY account_id, mode, dialect, source LIMIT 1
+
+-- name: console_contacts
+-- Whom a text may be an identifier of, whatever its kind.
+SELECT DISTINCT contact_id FROM contact_identifier
+WHERE account_id = ? AND mode = ? AND kind IN ('email', 'ext', 'loyalty', 'phone') AND value IN (?, ?)
+-- name: console_orders_of_contact
+-- By the index of contacts: the sums keep the planner from walking the account in the order of the list instead.
+SELECT o.id, o.account_id, o.mode, o.dialect, o.source, o.reference, o.revision, o.status, o.placed_at, o.updated_at,
+    o.received_at, o.changed_at, o.amount, o.currency, o.contact_id, o.content_hash, o.request_id, o.retired, NULL
+FROM orders o
+WHERE o.account_id = ? AND o.contact_id = ? AND o.mode + 0 = ? AND o.id < ?
+ORDER BY o.id + 0 DESC LIMIT ?
 
 -- name: console_window_end
 -- The order that lies so many places further back: a search looks no further than that at once.

@@ -24,8 +24,8 @@ from ordermill.store import backup, sql
 from ordermill.store.engine import UNCERTAIN, Row
 
 BUSY_TIMEOUT_S = 10
-ROWS_PER_STATEMENT = 250
-_SIZES = (ROWS_PER_STATEMENT, 128)  # above 64 rows only these, so that few statements are ever prepared
+ROWS_PER_STATEMENT = 1000
+_SIZES = (ROWS_PER_STATEMENT, 250, 128)  # above 64 rows only these, so that few statements are ever prepared
 # What the world around the file can do to us (busy, no memory, read-only, I/O error, full, …). All else is a Fault.
 _PASSING = frozenset(
     (
