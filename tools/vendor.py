@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Keeps the vendored files honest: `check` compares them with VENDOR.toml, offline; `update` fetches them with npm.
 
-    python tools/vendor.py check
-    python tools/vendor.py update      (needs npm; the versions stand in assets/package.json)
+python tools/vendor.py check
+python tools/vendor.py update      (needs npm; the versions stand in assets/package.json)
 """
 
 from __future__ import annotations

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from ordermill.core.batch import Sender
-from ordermill.core.delivery import Delivery, Endpoint, Kind, Policy, own_voice
+from ordermill.core.delivery import Delivery, Endpoint, EndpointState, Kind, Policy, own_voice
 from ordermill.core.delivery_query import DeliveryQuery, NewEndpoint
+from ordermill.core.errors import NotFound
 from ordermill.core.event import Voice
 from ordermill.delivery.addressing import Guard
 from ordermill.delivery.composing import notify_voice
@@ -27,10 +31,17 @@ def policy(delays_s: Iterable[float] | None = None, jitter: float = 0.0) -> Poli
 
 
 class House:
-    """One process's share of the deliveries. `clock` stands still unless the test moves it."""
+    """One process's share of the deliveries. `clock` stands still unless the test moves it.
 
-    def __init__(self, ledger: Ledger, *, allow: str = LOOPBACK, attempt_s: float = 15.0, **given: Any) -> None:
+    Its endpoints end with it, unless `keep`: a dispatcher works for everybody, and so for the tests before as well.
+    """
+
+    def __init__(
+        self, ledger: Ledger, *, allow: str = LOOPBACK, attempt_s: float = 15.0, keep: bool = False, **given: Any
+    ) -> None:
         self.ledger = ledger
+        self.keep = keep
+        self.made: list[tuple[Sender, Endpoint]] = []
         self.outbox = ledger.outbox
         self.clock = ledger.clock
         self.post = Post(Guard(allow), attempt_s=attempt_s)
@@ -47,9 +58,14 @@ class House:
 
     async def __aexit__(self, *_: object) -> None:
         await self.dispatcher.stop(5)
+        for who, endpoint in () if self.keep else self.made:
+            with contextlib.suppress(NotFound):
+                await self.outbox.change_endpoint(who, endpoint.id, ended)
 
     async def endpoint(self, who: Sender, url: str, **facts: Any) -> Endpoint:
-        return await self.outbox.create_endpoint(who, NewEndpoint(url=url, **facts))
+        made = await self.outbox.create_endpoint(who, NewEndpoint(url=url, **facts))
+        self.made.append((who, made))
+        return made
 
     async def turn(self) -> int:
         """Everything that is due now is attempted, and recorded. How many looks found something."""
@@ -71,6 +87,10 @@ class House:
 
         await until(done, timeout_s)
         return await self.deliveries(who)
+
+
+def ended(known: Endpoint) -> Endpoint:
+    return msgspec.structs.replace(known, state=EndpointState.DELETED)
 
 
 async def until(happened: Callable[[], Awaitable[bool]], timeout_s: float = 20) -> None:

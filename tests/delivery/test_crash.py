@@ -9,13 +9,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import msgspec
 import pytest
 from delivery.house import House
 from delivery.receiver import Receiver
 from ledgers import Clock, order, put, sender
 
-from ordermill.core.delivery import DeliveryState, Endpoint, EndpointState
+from ordermill.core.delivery import DeliveryState
 from ordermill.failpoints import EXIT_CODE
 from ordermill.store.engine import Engine
 from ordermill.store.ledger import Ledger
@@ -72,11 +71,6 @@ async def test_one_event_at_every_step(
         assert {entry.state for entry in await house.deliveries(who, endpoint_id=endpoint.id)} <= {
             DeliveryState.DELIVERED
         }
-        await ledger.outbox.change_endpoint(who, endpoint.id, paused)
-
-
-def paused(known: Endpoint) -> Endpoint:
-    return msgspec.structs.replace(known, state=EndpointState.PAUSED)
 
 
 @pytest.mark.parametrize("nth", [1, 7, 23])
@@ -95,7 +89,6 @@ async def test_of_many_only_what_was_not_recorded_is_sent_twice(
         times = Counter(got.headers["webhook-id"] for got in receiver.got)
         assert len(times) == 41
         assert sum(times.values()) - 41 <= unrecorded
-        await ledger.outbox.change_endpoint(who, endpoint.id, paused)
 
 
 async def test_a_stop_lets_attempts_end_and_gives_the_rest_back(live_ledger: Ledger) -> None:
@@ -107,7 +100,7 @@ async def test_a_stop_lets_attempts_end_and_gives_the_rest_back(live_ledger: Led
         await writer.drain()
 
     async with Receiver(slowly) as receiver:
-        async with House(live_ledger) as house:
+        async with House(live_ledger, keep=True) as house:
             await house.endpoint(who, receiver.url)
             house.dispatcher.start()
             await put(live_ledger, who, *(order(f"O{number}") for number in range(40)))

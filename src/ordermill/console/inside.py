@@ -21,7 +21,7 @@ OURS = "/api/v1"
 
 
 class Inside:
-    """Finds the face of a path and calls its handler. `record` is told of every call."""
+    """Finds the face of a path and calls its handler. `record` is told of every call that may change something."""
 
     def __init__(self, faces: Sequence[Face], clock: Callable[[], int], record: Callable[..., None]) -> None:
         self.faces = [(face, Router(face)) for face in faces]
@@ -72,7 +72,8 @@ class Inside:
         except Refusal as refusal:
             told["refusal"] = refusal.code
             reply = face.write_refusal(refusal, request)
-        self.record(face.name, request, reply, (self.clock() - started) / 1_000_000, told)
+        if method != "GET":  # what the console reads for its own pages is nobody's request
+            self.record(face.name, request, reply, (self.clock() - started) / 1_000_000, told)
         return reply
 
     async def ask(

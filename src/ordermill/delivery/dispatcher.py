@@ -122,8 +122,9 @@ class Dispatcher:
         self._hint.set()
         for desk in self.desks.values():
             self._returned += desk.give_back(0)
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=grace_s)
+        ending = {*self._tasks, *self._loops[:1]}  # a claim that is being made is given back as well
+        if ending:
+            await asyncio.wait(ending, timeout=grace_s)
         with contextlib.suppress(Exception):  # what cannot be written down now is sent once more, after its lease
             await self._write_down()
         left = [*self._tasks, *self._loops]
@@ -179,6 +180,9 @@ class Dispatcher:
         send_before = time.monotonic() + self.bounds.lease_s - self.bounds.attempt_s
         claims = await self.queue.claim(found, self.owner, lease_us)
         reach("delivery.claimed")
+        if self._stopping:
+            self._returned += claims
+            return
         seen: dict[int, int] = {}
         for due in found:
             seen[due.claim.endpoint_id] = seen.get(due.claim.endpoint_id, 0) + 1

@@ -323,7 +323,9 @@ class Settlement:
 
     def _write_memos(self) -> None:
         """A single that was rejected is not remembered; but what rejected it may be the first request of its key."""
-        asked = [(job.memo, job.submission.single, settled) for job, settled in zip(self.jobs, self.settled, strict=True)]
+        asked = [
+            (job.memo, job.submission.single, settled) for job, settled in zip(self.jobs, self.settled, strict=True)
+        ]
         named = [(memo, single, settled) for memo, single, settled in asked if memo is not None]
         oldest = self.now - KEPT_S * 1_000_000
         for memo, single, settled in sorted(named, key=lambda entry: entry[0].key):

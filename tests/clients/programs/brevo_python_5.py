@@ -14,10 +14,16 @@ first = {
     "products": [{"productId": "P1", "price": 99.99}],
 }
 told = {}
-told["single"] = client.ecommerce.create_order(**{
-    "id": first["id"], "created_at": first["createdAt"], "updated_at": first["updatedAt"], "status": "completed",
-    "amount": 308.42, "products": [{"productId": "P1", "price": 99.99}],
-})
+told["single"] = client.ecommerce.create_order(
+    **{
+        "id": first["id"],
+        "created_at": first["createdAt"],
+        "updated_at": first["updatedAt"],
+        "status": "completed",
+        "amount": 308.42,
+        "products": [{"productId": "P1", "price": 99.99}],
+    }
+)
 orders = [dict(first, id=f"b{number}") for number in range(1000)]
 answer = client.ecommerce.create_batch_order(orders=orders, historical=True)
 told["batch_id"] = answer.batch_id

@@ -16,8 +16,13 @@ told = {}
 def order(number):
     product = sdk.OrderProducts(product_id="P1", quantity=10, price=99.99)
     return sdk.Order(
-        id=number, created_at="2021-07-29T20:59:23.383Z", updated_at="2021-07-30T10:59:23.383Z", status="completed",
-        amount=308.42, products=[product], **extra,
+        id=number,
+        created_at="2021-07-29T20:59:23.383Z",
+        updated_at="2021-07-30T10:59:23.383Z",
+        status="completed",
+        amount=308.42,
+        products=[product],
+        **extra,
     )
 
 

@@ -27,7 +27,9 @@ body = BatchOrderData.from_dict({"orders": [order("G-1"), order("G-2", line_item
 operation = create_order_batch.sync(client=client, body=body)
 told["status"] = operation.status.value
 told["resources"] = [resource.status.value for resource in operation.resources]
-told["errors"] = [None if not resource.errors else sorted(resource.errors.to_dict()) for resource in operation.resources]
+told["errors"] = [
+    None if not resource.errors else sorted(resource.errors.to_dict()) for resource in operation.resources
+]
 told["polled"] = retrieve_batch_operation.sync(operation.id, client=client).to_dict() == operation.to_dict()
 told["operations"] = list_batch_operations.sync(client=client).count
 shown = retrieve_order.sync(operation.resources[0].id, client=client)

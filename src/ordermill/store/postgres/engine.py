@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 from ordermill.core.errors import Invalid, Overloaded
 from ordermill.store import sql
 from ordermill.store.engine import UNCERTAIN, Collided, Row
+from ordermill.store.postgres.arrays import COLUMNS, register
 
 LOCK_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60
@@ -34,7 +35,7 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
     "application_name": "ordermill",
 }
-_ARRAY = re.compile(r"\?(?=::\w+\[\])")
+_ARRAY = re.compile(r"\?(?=::(\w+)\[\])")
 # Connection lost, out of resources, shut down by an operator, system error; a lock or an idle timeout; a server that
 # has become read-only. What else the server says against a statement is a Fault.
 _PASSING_CLASSES = ("08", "53", "57", "58")
@@ -53,10 +54,11 @@ class PostgresEngine:
         self.readers = readers
         # psycopg marks parameters with %s; the files mark them with ?, as SQLite does. Arrays travel in binary (%b):
         # as text, each of their elements goes through a regular expression, at sixty times the cost for a document.
+        texts = sql.load("postgres")
         self.statements = {
-            name: _ARRAY.sub("%b", text.replace("%", "%%")).replace("?", "%s")
-            for name, text in sql.load("postgres").items()
+            name: _ARRAY.sub("%b", text.replace("%", "%%")).replace("?", "%s") for name, text in texts.items()
         }
+        self.columns = {name: [COLUMNS[kind] for kind in _ARRAY.findall(text)] for name, text in texts.items()}
         try:
             self._conninfo = {**_DEFAULTS, **conninfo_to_dict(url)}
         except psycopg.ProgrammingError:  # not told on: it repeats what it could not read, the password among it
@@ -71,6 +73,7 @@ class PostgresEngine:
         """A new connection; transactions are begun and ended by hand."""
         raw = psycopg.connect("", autocommit=True, **self._conninfo)
         try:
+            register(raw.adapters)
             raw.execute(
                 f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'; SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'; "
                 f"SET idle_in_transaction_session_timeout = '{IDLE_TIMEOUT_S}s'".encode()
@@ -222,12 +225,16 @@ class PostgresTransaction:
     def all_of(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> list[Row]:
         if not rows:
             return []
-        return self._execute(self.statements[name], [*_columns(rows), *fixed]).fetchall()
+        return self._execute(self.statements[name], self._params(name, rows, fixed)).fetchall()
 
     def run_of(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> int:
         if not rows:
             return 0
-        return self._execute(self.statements[name], [*_columns(rows), *fixed]).rowcount
+        return self._execute(self.statements[name], self._params(name, rows, fixed)).rowcount
+
+    def _params(self, name: str, rows: Sequence[Row], fixed: tuple[object, ...]) -> list[Any]:
+        kinds = self.engine.columns[name]
+        return [*(kind(values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)), *fixed]
 
     def compose(self, name: str, clauses: Sequence[str], params: Sequence[object], tail: str = "") -> list[Row]:
         filters = "".join(f"\n  AND {self.statements[clause]}" for clause in clauses)
@@ -236,10 +243,6 @@ class PostgresTransaction:
 
     def reserve(self, account_id: int, counter: str, count: int) -> int:
         return self.engine.reserve(account_id, counter, count)
-
-
-def _columns(rows: Sequence[Row]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _passing(error: psycopg.Error) -> bool:
