@@ -56,7 +56,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def calm_collector() -> None:
-    """Every batch makes tens of thousands of short-lived tuples and no cycles; the collector would walk them for nothing.
+    """A batch makes tens of thousands of short-lived tuples and no cycles; the collector would walk them for nothing.
 
     Measured gain: see docs/performance.md.
     """

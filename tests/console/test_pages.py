@@ -282,10 +282,13 @@ async def test_the_log_of_requests_is_bounded_and_counts_what_it_leaves_out(visi
 
 async def test_a_key_is_made_used_rotated_and_revoked(visitor: Visitor, house: House) -> None:
     page = await visitor.get("/keys")
+    csrf = page.form("/keys")["csrf"]
     made = await visitor.post("/keys", page, name="shop-sync", mode="test", days="30")
     secret = made.one("#secret").text()
     assert secret.startswith("omk_test_")
     assert secret not in (await visitor.get("/keys")).answer.text
+    for entry in (await visitor.http.get("/requests.json")).json()["data"]:
+        assert secret[13:] not in (await visitor.post(f"/requests/{entry['id']}/reveal", csrf=csrf)).answer.text
     answer = await visitor.http.get("/v3/orders", headers={"api-key": secret})
     assert answer.status_code == 200
     number = secret.split("_")[2]
@@ -333,3 +336,32 @@ async def test_times_and_modes_are_the_visitors_choice(visitor: Visitor) -> None
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", page.one("tbody time").attributes["datetime"] or "")
     live = await visitor.post("/session", page, mode="live")
     assert "No orders yet" in live.text
+
+
+async def test_a_file_goes_through_the_wizard_and_its_failed_rows_come_back(visitor: Visitor, house: House) -> None:
+    sample = (await visitor.http.get("/import/sample.csv")).content
+    file = sample + sample.splitlines()[-1].replace(b"SO-2002", b"SO-2003").replace(b"KG", b"kgs") + b"\n"
+    mapping = await visitor.post("/import", await visitor.get("/import"), file=("night.csv", file, "text/csv"))
+    assert "What the columns mean" in mapping.text
+    assert len(mapping.all("table.map th")) == 15
+    checking = await visitor.post("/import/imp_1/plan", mapping, do="check", source="ERP")
+    assert "Checking every row" in checking.text
+    assert await house.importer.run_once()
+    checked = await visitor.get("/import/imp_1")
+    assert "Checked; nothing was written" in checked.text
+    assert "kgs" in checked.text
+    assert (await house.mill.find_batches(sender(), BatchQuery())).entries == ()
+    await visitor.post("/import/imp_1/start", checked)
+    assert await house.importer.run_once()
+    batch = await visitor.get((await visitor.get("/import/imp_1")).link("Open bch_1"))
+    assert "3 orders = 2 created + 0 updated + 0 unchanged + 1 failed + 0 waiting" in batch.text
+    failed = await visitor.http.get(batch.link("Download failed rows (CSV)"), follow_redirects=True)
+    text = failed.content.decode("utf-8-sig")
+    assert text.startswith("order_no,")
+    again = await visitor.post("/batches/bch_1/retry", batch)
+    assert "1 order retried: 0 completed, 1 failed again." in again.text
+    fixed = text.replace("kgs", "KG").encode()
+    await visitor.post("/batches/bch_1/fix", batch, file=("fixed.csv", fixed, "text/csv"))
+    assert await house.importer.run_once()
+    assert "completed" in (await visitor.get("/batches/bch_3")).one("h1").text()
+    assert "Follows bch_1" in (await visitor.get("/batches/bch_3")).text

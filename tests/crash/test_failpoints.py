@@ -45,7 +45,8 @@ def die_at(point: str, kind: str, server: ServerProcess, client: Client) -> Sent
 def written(sent: Sent, books: Books) -> bool:
     """Whether the ledger knows the request; half of it is an error."""
     references = {row[0] for row in books.rows("SELECT reference FROM orders")}
-    emails = {row[0] for row in books.rows("SELECT value FROM contact_identifier")}
+    bought = "SELECT c.value FROM orders o JOIN contact_identifier c ON c.contact_id = o.contact_id"
+    emails = {row[0] for row in books.rows(bought)}  # an identifier without an order is nobody's yet
     there = [key[2] in references for key in sent.orders] + [email in emails for email in sent.emails]
     assert all(there) or not any(there), "half of it is there"
     return all(there)
@@ -67,9 +68,10 @@ def run(points: list[tuple[str, str]], server: ServerProcess, books: Books) -> N
         check(books, [client])
 
 
+@pytest.mark.timeout(300)
 def test_each_point_once_on_sqlite_and_some_on_postgres(world: World, server: ServerProcess) -> None:
     pairs = [(point, KINDS[place % len(KINDS)]) for place, point in enumerate(POINTS)]
-    run(pairs if server.data == world[1].where else pairs[::3], server, world[1])
+    run(pairs if server.data == world[1].where else pairs[::4], server, world[1])
 
 
 @pytest.mark.long

@@ -63,6 +63,7 @@ class Receiver:
         for handler in list(self._handlers):
             handler.cancel()
         await asyncio.gather(*self._handlers, return_exceptions=True)
+        await asyncio.sleep(0.01)  # what was closed on both sides has a moment to be gone
 
     @property
     def url(self) -> str:

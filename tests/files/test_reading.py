@@ -5,16 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from ordermill.cli.local import contracts_of
+from ordermill.config import Config
 from ordermill.files.mapping import Plan
 from ordermill.files.reading import Reading
 from ordermill.files.sniffing import Unusable
 
+CONTRACTS = contracts_of(Config())
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 HEAD = "order_no,date,name,street,zip,city,country,sku,qty,price,weight,weight_unit\n"
 
@@ -395,3 +401,32 @@ def test_the_dirty_sample_names_every_mistake_in_it(contracts: Any) -> None:
     fine = {reference for reference, draft in found.items() if not draft.problems}
     assert fine == {"D-1002", "D-1003", "D-1017"} | ({"D-1001"} & fine)
     assert "fine" in remarks["D-1002"]
+
+
+@settings(deadline=None)
+@given(
+    st.binary(max_size=400)
+    | st.text(max_size=200).map(str.encode)
+    | st.text('ab,;\n"{}[]:1', max_size=200).map(str.encode)
+)
+def test_no_bytes_at_all_are_too_much_for_it(body: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "orders.csv"
+        path.write_bytes(body)
+        for contract in ("karrio", ""):
+            try:
+                with Reading(path, Plan(contract=contract), CONTRACTS) as reading:
+                    for piece in reading.pieces(0):
+                        assert piece.draft.order is not None or piece.draft.problems
+            except Unusable as told:
+                assert told.message
+
+
+@pytest.mark.parametrize("body", [b"3\xff", b"\x81\x8d,b\n1,2\n", b"\xff\xfe\x00", b"a,b\n\xff\xff", b'"', b"a\n" * 3, b"\xef\xbb\xbf", b"{", b"[[", b"PK\x03\x04junk", b"\xd0\xcf\x11\xe0junk"])  # fmt: skip
+def test_whatever_comes_is_understood_or_told_in_a_sentence(read: Any, body: bytes) -> None:
+    try:
+        with read(body, columns={}) as reading:
+            for _ in reading.pieces(0):
+                pass
+    except Unusable as told:
+        assert told.message

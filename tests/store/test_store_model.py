@@ -233,8 +233,9 @@ def check(engine: Engine, sequences: int, steps: int) -> None:
     )
 
 
+@pytest.mark.timeout(300)
 def test_the_ledger_does_what_the_model_does(quick_engine: Engine) -> None:
-    check(quick_engine, sequences=40 if quick_engine.name == "sqlite" else 25, steps=20)
+    check(quick_engine, sequences=40 if quick_engine.name == "sqlite" else 15, steps=20)
 
 
 @pytest.mark.long

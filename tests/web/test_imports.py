@@ -47,7 +47,7 @@ async def test_from_upload_to_errors_file(client: Client) -> None:
     assert (done["state"], done["counts"]["created"], done["counts"]["failed"]) == ("completed", 1_497, 3)
     errors = (await client.get(f"{path}/errors.csv")).text
     assert len(errors.splitlines()) == 1 + 3
-    assert errors.startswith("\ufefforder_no,date,name,")
+    assert errors.startswith('\ufeff"order_no","date","name",')
     assert (await client.get(f"{API}/batches/{done['batchId']}")).json()["origin"] == "import"
 
 

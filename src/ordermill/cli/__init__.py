@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "orders": ("orders", "orders", "List, show, export and erase orders."),
     "keys": ("keys", "keys", "Create, list, rotate and revoke API keys."),
     "accounts": ("keys", "accounts", "Create and list accounts."),
+    "webhooks": ("webhooks", "webhooks", "Endpoints and deliveries: add, test, pause, replay, listen."),
     "migrate": ("schema", "migrate", "Bring the database's schema up to date, or show what would be done."),
     "migrate-store": ("moving", "migrate_store", "Move a ledger from SQLite to PostgreSQL, or back."),
     "backup": ("backup", "backup", "Make, check, list and restore backups of the SQLite ledger."),

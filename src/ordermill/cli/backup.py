@@ -82,9 +82,8 @@ def list_(folder: str | None, as_json: bool, **options: Any) -> None:
         return
     for manifest in manifests:
         kind = "scheduled" if manifest.scheduled else "by hand"
-        click.echo(
-            f"{manifest.created_at}  {manifest.size_bytes:>12,}  {manifest.orders:>9} orders  {kind:<9}  {manifest.name}"
-        )
+        size = f"{manifest.size_bytes:>13,} bytes {manifest.orders:>9} orders"
+        click.echo(f"{manifest.created_at} {size}   {kind:<9}   {manifest.name}")
 
 
 def _sqlite(options: dict[str, Any]) -> Config:

@@ -15,6 +15,8 @@ PRIVATE = re.compile(
 # A member's name with a string behind it; the string may be cut off at the end of what was kept.
 _MEMBER = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)"((?:[^"\\]|\\.)*)("|$)')
 _NUMBER = re.compile(r'"((?:[^"\\]|\\.){1,80})"(\s*:\s*)(-?\d[\d.eE+-]{4,})')
+# Keys and signing secrets are hidden from everybody, always.
+_SECRET = re.compile(r"\b(omk_(?:live|test)_\w{8}_|whsec_)[\w+/=-]+")
 HIDDEN = "•••"
 
 
@@ -33,6 +35,11 @@ def mask(text: str) -> str:
         return f'"{name}"{colon}"{HIDDEN}"' if PRIVATE.search(name) else found.group(0)
 
     return _NUMBER.sub(hide_number, _MEMBER.sub(hide, text))
+
+
+def without_secrets(text: str) -> str:
+    """The same text, the secret part of our keys and signing secrets replaced by dots."""
+    return _SECRET.sub(rf"\1{HIDDEN}", text)
 
 
 def pretty(body: bytes) -> str:

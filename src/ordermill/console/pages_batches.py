@@ -238,7 +238,8 @@ async def cancel(visit: Visit) -> Response:
 def _followed_up(visit: Visit, answer: Any, verb: str) -> Response:
     counts = answer["counts"]
     good = counts["received"] - counts["failed"]
-    say = f"{counts['received']} orders {verb}: {good} completed, {counts['failed']} failed again."
+    orders = "1 order" if counts["received"] == 1 else f"{counts['received']} orders"
+    say = f"{orders} {verb}: {good} completed, {counts['failed']} failed again."
     return visit.go(f"/batches/{answer['batch']['id']}", say, "good" if good else "bad")
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ordermill.console import listing
 from ordermill.console.listing import PAGE, Column
-from ordermill.console.masking import mask, pretty
+from ordermill.console.masking import mask, pretty, without_secrets
 from ordermill.console.requests_log import BODY_MAX, ENTRIES_MAX, Exchange
 from ordermill.console.visit import Page, Visit, iso
 from ordermill.core.account import DEFAULT_ACCOUNT_ID
@@ -105,7 +105,7 @@ async def reveal(visit: Visit) -> Response:
 
 async def _show(visit: Visit, *, revealed: bool) -> Response:
     entry = get_exchange(visit)
-    sent, answered = pretty(entry.body), pretty(entry.reply)
+    sent, answered = without_secrets(pretty(entry.body)), without_secrets(pretty(entry.reply))
     key = await visit.console.ledger.find_key(entry.key_id) if entry.key_id else None
     return await visit.page(
         "request.html",

@@ -53,7 +53,10 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RequestsLog:
-    """`take` is called after each answer; it copies a few kilobytes at most and never waits."""
+    """`take` is called after each answer; it copies a few kilobytes at most and never waits.
+
+    An answer that says no-store (a key that is shown once) is not kept.
+    """
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self.clock = clock
@@ -93,7 +96,7 @@ class RequestsLog:
                 body_bytes=len(request.body),
                 status=reply.status,
                 took_us=int(seconds * 1_000_000),
-                reply=reply.body[:BODY_MAX],
+                reply=b"" if extra.get("cache-control") == "no-store" else reply.body[:BODY_MAX],
                 reply_bytes=len(reply.body),
                 batch_id=_whole(extra.get("ordermill-batch-id")),
                 accepted=_whole(extra.get("ordermill-accepted")),

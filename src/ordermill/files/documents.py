@@ -30,7 +30,7 @@ def read_documents(path: Path, sniffed: Sniffed, progress: list[float]) -> Itera
             f"{path.name} is one JSON value of {sniffed.size_bytes:,} bytes, more than {JSON_BYTES_MAX:,}",
             "write one order per line (NDJSON)",
         )
-    body = path.read_bytes().decode(sniffed.encoding).encode()
+    body = path.read_bytes().decode(sniffed.encoding, "replace").encode()
     entries = split_body(body, path.name)
     for position, (key, raw) in enumerate(entries, 1):
         progress[0] = position / len(entries)
@@ -38,6 +38,8 @@ def read_documents(path: Path, sniffed: Sniffed, progress: list[float]) -> Itera
 
 
 def _lines(path: Path, sniffed: Sniffed, progress: list[float]) -> Iterator[Document]:
+    if not sniffed.encoding.startswith("utf-8"):
+        raise Unusable(f"{path.name} is not UTF-8, as JSON has to be", "save it as UTF-8")
     read = 0
     with open(path, "rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES_MAX + 1), b""), 1):

@@ -110,8 +110,9 @@ def _sentence(problem: Problem, origin: Origin) -> str:
 
 
 def _line(cells: Sequence[str], ours: Iterable[str], delimiter: str) -> str:
+    """Every cell quoted: spreadsheets that can be told to take quoted cells for texts leave them as they are."""
     out = io.StringIO(newline="")
-    csv.writer(out, delimiter=delimiter or ",").writerow([*cells, *ours])
+    csv.writer(out, delimiter=delimiter or ",", quoting=csv.QUOTE_ALL).writerow([*cells, *ours])
     return out.getvalue()
 
 

@@ -7,11 +7,11 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
-from ordermill.files.sniffing import Sniffed, Unusable
+from ordermill.files.sniffing import Sniffed, Unusable, spell_encoding
 from ordermill.files.values import as_text
 
 CELL_CHARS_MAX = 1_000_000
@@ -41,11 +41,13 @@ def open_table(path: Path, sniffed: Sniffed, *, sheet: str | None = None) -> Ite
         yield _open_spreadsheet(path, sheet)
         return
     csv.field_size_limit(CELL_CHARS_MAX)
-    with open(path, "rb") as raw, io.TextIOWrapper(raw, encoding=sniffed.encoding, newline="") as text:
+    # Five bytes mean nothing in Windows-1252; a file that is taken for it because it is no UTF-8 may have them.
+    errors = "replace" if sniffed.encoding == "cp1252" else "strict"
+    with open(path, "rb") as raw, io.TextIOWrapper(raw, encoding=sniffed.encoding, errors=errors, newline="") as text:
         reader = csv.reader(text, delimiter=sniffed.delimiter)
         size = max(1, sniffed.size_bytes)
         header, start = _find_header(reader, path.name)
-        yield Table(header, _csv_rows(reader, text, path.name, start), lambda: min(1.0, raw.tell() / size))
+        yield Table(header, _csv_rows(reader, sniffed.encoding, path.name, start), lambda: min(1.0, raw.tell() / size))
 
 
 def _find_header(reader: Any, name: str) -> tuple[list[str], int]:
@@ -54,7 +56,7 @@ def _find_header(reader: Any, name: str) -> tuple[list[str], int]:
         for row in reader:
             if any(cell.strip() for cell in row):
                 return _checked(row, name), int(reader.line_num)
-    except csv.Error as error:
+    except (csv.Error, UnicodeError) as error:
         raise Unusable(f"{name}: {error}") from None
     raise Unusable(f"{name} has no header row")
 
@@ -73,7 +75,7 @@ def _checked(row: list[str], name: str) -> list[str]:
     return header
 
 
-def _csv_rows(reader: Any, text: IO[str], name: str, start: int) -> Iterator[Row]:
+def _csv_rows(reader: Any, encoding: str, name: str, start: int) -> Iterator[Row]:
     """The number of a row is the line it begins on: an editor's, and but for line breaks in cells a spreadsheet's."""
     number = start + 1
     try:
@@ -83,8 +85,8 @@ def _csv_rows(reader: Any, text: IO[str], name: str, start: int) -> Iterator[Row
             number = reader.line_num + 1
     except csv.Error as error:
         raise Unusable(f"{name}, near line {number}: {error}") from None
-    except UnicodeDecodeError as error:
-        raise Unusable(f"{name}, near line {number}: {error.reason}", "say --encoding") from None
+    except UnicodeError:
+        raise Unusable(f"{name}, near line {number}: the text is not {spell_encoding(encoding)}") from None
 
 
 def _open_spreadsheet(path: Path, sheet: str | None) -> Table:

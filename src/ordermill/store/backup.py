@@ -61,7 +61,7 @@ def _sync(path: Path) -> None:
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup is, beside it as JSON. `created_at`: when it began, ISO 8601; all that was answered before is in it."""
+    """What a backup is, beside it as JSON. `created_at`: when it began; all that was answered before is in it."""
 
     name: str
     created_at: str

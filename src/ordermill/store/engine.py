@@ -41,6 +41,11 @@ class Transaction(Protocol):
         """The same for writing; the number of rows written."""
         ...
 
+    def run_aside(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> bool:
+        """Writes rows that may stay whatever becomes of this transaction: committed at once where others would have to
+        wait for its end otherwise. False: one of them was there already, and none was written."""
+        ...
+
     def compose(self, name: str, clauses: Sequence[str], params: Sequence[object], tail: str = "") -> list[Row]:
         """A reading statement whose filters depend on what was asked: `{filters}` becomes the named clauses."""
         ...

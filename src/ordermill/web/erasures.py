@@ -71,7 +71,7 @@ class Erasures:
                 id="erasePerson",
                 tag="Orders",
                 summary="Erase a person from orders, history, documents as sent, events and contacts",
-                description="Orders, batches and their sums stay; who it was goes, for good. Only in the key's own mode.",
+                description="Orders, batches and their sums stay; who it was goes. Only in the key's own mode.",
                 handler=self.erase,
                 scope=Scope.ADMIN.value,
                 write=True,

@@ -34,7 +34,7 @@ class Request(msgspec.Struct):
     """One request, its body read whole and decompressed. Header names are lower case.
 
     `params`: the named parts of the path. `memo_key`: the client's Idempotency-Key, if any; `fingerprint` goes with it.
-    `now`: the instant of receipt, µs since 1970 UTC. `stream`: the body piece by piece instead, decompressed as well, for
+    `now`: the instant of receipt, µs since 1970 UTC. `stream`: the body piece by piece instead, decompressed too, for
     routes that ask for it.
     """
 

@@ -58,7 +58,7 @@ def roughen(exact: wire.Order[Decimal]) -> wire.Order[float]:
     return msgspec.structs.replace(cast("wire.Order[float]", exact), products=products)
 
 
-# What the published listing sample shows as integers, and the ids that shops number (section 4); any other text is a text.
+# What the published listing sample shows as integers, and the ids that shops number (section 4).
 _SENT_AS_INTEGERS = frozenset(
     {"id", "productId", "variantId", "storeId", "phone", "postCode", "phone_id", "ext_id", "loyalty_subscription_id"}
 )

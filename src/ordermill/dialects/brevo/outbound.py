@@ -389,16 +389,20 @@ def _lost_fields(content: Content) -> Iterable[str]:
         yield f"identifiers.{kind}"
     which, place = ("bill_to", content.bill_to) if content.bill_to is not None else ("ship_to", content.ship_to)
     if place is not None:
-        for name in _LOST_OF_ADDRESS:
-            # A mobile phone stands in for a missing phone.
-            if getattr(place, name) is not None and (name != "mobile" or place.phone is not None):
-                yield f"{which}.{name}"
+        yield from (f"{which}.{name}" for name in _lost_of_address(place))
     for line in content.lines:
         if line.unit_price is None:
             yield "lines.unit_price"
         for name in _LOST_OF_LINE:
             if getattr(line, name) is not None:
                 yield f"lines.{name}"
+
+
+def _lost_of_address(place: Address) -> Iterable[str]:
+    for name in _LOST_OF_ADDRESS:
+        # A mobile phone stands in for a missing phone.
+        if getattr(place, name) is not None and (name != "mobile" or place.phone is not None):
+            yield name
 
 
 _NOTHING: tuple[Any, ...] = (None, (), {})

@@ -186,7 +186,7 @@ def _address_losses(content: Content) -> list[str]:
 
 
 def _lines(content: Content) -> list[dict[str, Any]]:
-    """The lines in the contract's fields, all of them and in its order. Spelled out: files are written by the million."""
+    """The lines in the contract's fields, all of them, in its order. Spelled out: files are written by the million."""
     extra: list[dict[str, Any]] = content.extra.get("line_items") or [] if content.dialect == NAME else []
     lines = []
     for position, line in enumerate(content.lines):

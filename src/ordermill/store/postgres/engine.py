@@ -44,7 +44,7 @@ _RACES = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueVio
 
 
 class PostgresEngine:
-    """One database, as many connections as there are lanes and readers, and one for numbers."""
+    """One database, as many connections as there are lanes and readers, and one aside."""
 
     name = "postgres"
 
@@ -63,8 +63,8 @@ class PostgresEngine:
             self._conninfo = {**_DEFAULTS, **conninfo_to_dict(url)}
         except psycopg.ProgrammingError:  # not told on: it repeats what it could not read, the password among it
             raise Invalid("the database URL cannot be read: postgresql://user:password@host:5432/name") from None
-        self._numbers: psycopg.Connection[Row] | None = None
-        self._numbers_lock = threading.Lock()
+        self._side: psycopg.Connection[Row] | None = None
+        self._side_lock = threading.Lock()
 
     def connect(self, *, read_only: bool = False) -> PostgresConnection:
         return PostgresConnection(self, read_only=read_only)
@@ -84,31 +84,38 @@ class PostgresEngine:
         return raw
 
     def reserve(self, account_id: int, counter: str, count: int) -> int:
-        """Commits at once and does not wait for the disk: the log is written in order, so a number that a durable row
-        carries is durable as well. A transaction that fails leaves a gap, never a repeat."""
-        with self._numbers_lock:
-            if self._numbers is not None:
-                try:
-                    return self._reserve(self._numbers, account_id, counter, count)
-                except (psycopg.OperationalError, psycopg.InterfaceError):  # lost while idle: one more try
-                    self._drop_numbers()
-            self._numbers = self.open()
-            try:
-                self._numbers.execute("SET synchronous_commit = off")
-                return self._reserve(self._numbers, account_id, counter, count)
-            except BaseException:
-                self._drop_numbers()
-                raise
-
-    def _reserve(self, raw: psycopg.Connection[Row], account_id: int, counter: str, count: int) -> int:
-        params = (account_id, counter, count)
-        row = raw.execute(self.statements["reserve"].encode(), params, binary=True).fetchone()
+        """A transaction that fails leaves a gap, never a repeat."""
+        row = self._aside(self.statements["reserve"], (account_id, counter, count)).fetchone()
         assert row is not None
         return int(row[0]) - count
 
-    def _drop_numbers(self) -> None:
-        if self._numbers is not None:
-            raw, self._numbers = self._numbers, None
+    def run_aside(self, name: str, params: Sequence[Any]) -> bool:
+        try:
+            self._aside(self.statements[name], params)
+        except errors.UniqueViolation:
+            return False
+        return True
+
+    def _aside(self, text: str, params: Sequence[Any]) -> psycopg.Cursor[Row]:
+        """Commits at once and does not wait for the disk: the log is written in order, so what a durable row speaks of
+        is durable as well."""
+        with self._side_lock:
+            if self._side is not None:
+                try:
+                    return self._side.execute(text.encode(), params, binary=True)
+                except (psycopg.OperationalError, psycopg.InterfaceError):  # lost while idle: one more try
+                    self._drop_side()
+            self._side = self.open()
+            try:
+                self._side.execute("SET synchronous_commit = off")
+                return self._side.execute(text.encode(), params, binary=True)
+            except BaseException:
+                self._drop_side()
+                raise
+
+    def _drop_side(self) -> None:
+        if self._side is not None:
+            raw, self._side = self._side, None
             raw.close()
 
     def script(self, text: str, *, record: tuple[str, str, int]) -> bool:
@@ -140,8 +147,8 @@ class PostgresEngine:
             return int(row[0]) if row else None
 
     def close(self) -> None:
-        with self._numbers_lock:
-            self._drop_numbers()
+        with self._side_lock:
+            self._drop_side()
 
 
 class PostgresConnection:
@@ -231,6 +238,9 @@ class PostgresTransaction:
         if not rows:
             return 0
         return self._execute(self.statements[name], self._params(name, rows, fixed)).rowcount
+
+    def run_aside(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> bool:
+        return self.engine.run_aside(name, self._params(name, rows, fixed))
 
     def _params(self, name: str, rows: Sequence[Row], fixed: tuple[object, ...]) -> list[Any]:
         kinds = self.engine.columns[name]

@@ -29,11 +29,12 @@ CROSS JOIN LATERAL (
 ) c
 
 -- name: save_contacts
+-- Runs on a connection of its own, all or nothing, committed at once. See PostgresTransaction.run_aside.
 INSERT INTO contact_identifier (kind, value, contact_id, account_id, mode)
 SELECT * FROM unnest(?::text[], ?::text[], ?::bigint[]) AS v, (VALUES (?::bigint, ?::smallint)) AS fixed
-ON CONFLICT DO NOTHING
 
 -- name: save_orders
+-- A key that somebody else took meanwhile is an error, and is taken for a lost race as well: looking first costs a tenth.
 INSERT INTO orders (
     id, dialect, source, reference, retired, revision, status, placed_at, updated_at, amount, currency, contact_id,
     content_hash, request_id, number, document_item, account_id, mode, received_at, changed_at
@@ -43,7 +44,6 @@ FROM unnest(
     ?::bigint[], ?::text[], ?::text[], ?::text[], ?::bigint[], ?::integer[], ?::text[], ?::bigint[], ?::bigint[],
     ?::text[], ?::text[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[]
 ) AS v, (VALUES (?::bigint, ?::smallint, ?::bigint)) AS fixed (account_id, mode, now)
-ON CONFLICT DO NOTHING
 
 -- name: lock_orders
 -- In the order of the ids, whoever asks: an UPDATE of many rows locks them in any order it likes.

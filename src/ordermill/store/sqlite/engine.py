@@ -191,6 +191,10 @@ class SqliteTransaction:
             self.raw.execute(statement, params).rowcount for statement, params in self._row_sets(name, fixed, rows)
         )
 
+    def run_aside(self, name: str, fixed: tuple[object, ...], rows: Sequence[Row]) -> bool:
+        """There is one writer: nobody waits, and nothing is there that it has not seen."""
+        return self.run_of(name, fixed, rows) == len(rows)
+
     def compose(self, name: str, clauses: Sequence[str], params: Sequence[object], tail: str = "") -> list[Row]:
         filters = "".join(f"\n  AND {self.statements[clause]}" for clause in clauses)
         statement = self.statements[name].replace("{filters}", filters)

@@ -25,7 +25,7 @@ WHERE c.account_id = ? AND c.mode = ? AND c.kind = k.kind AND c.value = k.value
 
 -- name: save_contacts
 INSERT INTO contact_identifier (account_id, mode, kind, value, contact_id)
-VALUES {rows ?1, ?2} ON CONFLICT DO NOTHING
+VALUES {rows ?1, ?2}
 
 -- name: save_orders
 INSERT INTO orders (
