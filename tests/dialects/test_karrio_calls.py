@@ -76,7 +76,7 @@ class Memory:
         )  # fmt: skip
         if not submission.single:
             self.batches[batch_id], self.items[batch_id] = batch, items
-        settled = Settled(batch=None if submission.single else batch, items=items, batch_id=batch_id)
+        settled = Settled(batch=None if submission.single else batch, items=items, batch_id=batch_id, at=self.clock)
         if memo is not None:
             self.answers.append(memo.answer(settled).body)
         return settled
