@@ -18,7 +18,7 @@ from pathlib import Path
 
 import orjson
 
-from bench import console, intake, processes, reading, singles
+from bench import console, events, intake, processes, reading, singles
 from bench.context import FULL, QUICK, Bench, Result, Sizes, spell
 from bench.server import ROOT
 
@@ -34,6 +34,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "memory": processes.memory,
     "start": processes.starting,
     "two": processes.two,
+    "events": events.events,
 }
 ON_SQLITE_ONLY = ("loop", "start")  # the store makes no difference
 ON_POSTGRES_ONLY = ("two",)
