@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 
 import msgspec
 
-from ordermill.config import BadConfig, Config
+from ordermill.config import SECRETS, BadConfig, Config
 from ordermill.console.app import Console, Parts
 from ordermill.core.account import DEFAULT_ACCOUNT, ApiKey, Scope, take_apart
 from ordermill.core.batch import ErrorPolicy
@@ -221,6 +221,17 @@ def _with_routes(dialect: Dialect, more: tuple[Route, ...]) -> Dialect:
     return msgspec.structs.replace(dialect, routes=dialect.routes + more)
 
 
+def contracts_of(config: Config) -> dict[str, Dialect]:
+    """The contracts alone, by name: to read and write orders without any ledger."""
+    limits, nothing = make_limits(config), cast(Any, None)
+    return {dialect.name: dialect for dialect in make_dialects(Mill(nothing, limits), limits, config)}
+
+
+def reader_settings(config: Config) -> bytes:
+    """What a process that reads files needs to know: everything but secrets."""
+    return msgspec.json.encode(msgspec.structs.replace(config, **dict.fromkeys(SECRETS, "")))
+
+
 def rewriter(config: Config, dialects: Iterable[Dialect] | None = None) -> Callable[[Order], str]:
     """What stays of an order's document when its person is erased, in the words of its contract."""
     if dialects is None:
@@ -254,7 +265,12 @@ class House:
         self.imports = ImportLedger(self.ledger.lanes, clock)
         contracts = {dialect.name: dialect for dialect in self.dialects}
         self.importer = Importer(
-            self.ledger, self.imports, contracts, clock, owner=f"{os.uname().nodename}:{os.getpid()}"
+            self.ledger,
+            self.imports,
+            contracts,
+            clock,
+            owner=f"{os.uname().nodename}:{os.getpid()}",
+            settings=reader_settings(config),
         )
         files = (
             *Imports(self.mill, self.imports, self.importer, contracts).calls(),

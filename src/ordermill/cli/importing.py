@@ -154,6 +154,7 @@ class LocalImport:
         self.stopping = asyncio.Event()
 
     async def run(self) -> int:
+        from ordermill.app import reader_settings
         from ordermill.cli.local import Desk
         from ordermill.core.order import Mode
         from ordermill.files.reading import Reading
@@ -162,7 +163,10 @@ class LocalImport:
 
         mode = Mode.TEST if self.asked.test else Mode.LIVE
         async with Desk(self.config, mode=mode).open() as desk:
-            importer = Importer(desk.ledger, desk.imports, desk.contracts, desk.clock, owner="command line")
+            importer = Importer(
+                desk.ledger, desk.imports, desk.contracts, desk.clock, owner="command line",
+                settings=reader_settings(self.config),
+            )  # fmt: skip
             with Reading(self.path, self.asked.plan, desk.contracts) as reading:
                 if not self.asked.quiet:
                     report.understood(self.path.name, summary(reading.understood))

@@ -53,12 +53,9 @@ class Desk:
 
 def contracts_of(config: Config) -> dict[str, Any]:
     """The contracts alone, to read and write orders without any ledger."""
-    from ordermill.app import make_dialects, make_limits
-    from ordermill.core.mill import Mill
+    from ordermill.app import contracts_of as made
 
-    limits = make_limits(config)
-    nothing: Any = None
-    return {dialect.name: dialect for dialect in make_dialects(Mill(nothing, limits), limits, config, nothing)}
+    return dict(made(config))
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from ordermill.files.sniffing import Unusable
 from ordermill.files.summary import origin_of, summary
 from ordermill.store.engine import Collided
 from ordermill.store.imports import ImportLedger
+from ordermill.work import apart
+from ordermill.work.apart import Frame
 
 CHUNK = 1_000
 POLL_S = 1.0
@@ -68,6 +70,8 @@ class Importer:
         *,
         owner: str = "local",
         chunk: int = CHUNK,
+        settings: bytes | None = None,
+        apart_from_bytes: int = apart.LARGE_BYTES,
     ) -> None:
         self.store = store
         self.imports = imports
@@ -75,6 +79,8 @@ class Importer:
         self.clock = clock
         self.owner = owner
         self.chunk = chunk
+        self.settings = settings
+        self.apart_from_bytes = apart_from_bytes
         self.wake = asyncio.Event()
 
     # in the background of a server
@@ -148,16 +154,13 @@ class Importer:
     async def check(self, job: ImportJob, reading: Reading) -> AsyncIterator[Running]:
         """Reads everything, writes nothing. The last Running holds the whole report."""
         tally = Tally(origin_of(reading.understood), given(reading))
-        pieces = reading.pieces(self.clock())
-        while True:
-            chunk = await asyncio.to_thread(_take, pieces, reading, -(1 << 60), self.chunk)
-            if not chunk.pieces:
-                break
-            submission = self.submission(job, reading, chunk)
-            settled = await self.store.check(job.sender, submission)
-            for piece, item in zip(chunk.pieces, settled.items, strict=True):
-                tally.add(piece, item.problems)
-            yield Running(job, None, reading.progress(), tally.report)
+        async with aclosing(self.frames(reading, 0)) as frames:
+            async for frame in frames:
+                submission = self.submission(job, reading, Chunk(frame.pieces))
+                settled = await self.store.check(job.sender, submission)
+                for piece, item in zip(frame.pieces, settled.items, strict=True):
+                    tally.add(piece, item.problems)
+                yield Running(job, None, frame.done, tally.report)
         yield Running(job, None, 1.0, tally.report)
 
     async def run(
@@ -176,6 +179,24 @@ class Importer:
         """
         walk = _Walk(self, job, reading, progress, stopped_as)
         return await walk.go(stopping)
+
+    def frames(self, reading: Reading, skip: int) -> AsyncGenerator[Frame, None]:
+        """The orders behind the first `skip`, by chunks: read in a process of its own where that is worth it.
+
+        `settings`: what such a process makes the contracts from (JSON of the Config); None: never.
+        """
+        if self.settings is None or reading.sniffed.size_bytes < self.apart_from_bytes:
+            return _read_here(reading, skip, self.chunk, self.clock())
+        task = apart.Task(
+            path=str(reading.path),
+            name=reading.name,
+            plan=reading.plan,
+            skip=skip,
+            chunk=self.chunk,
+            now=self.clock(),
+            settings=msgspec.Raw(self.settings),
+        )
+        return apart.read_apart(task)
 
     def submission(self, job: ImportJob, reading: Reading, chunk: Chunk) -> Submission:
         return Submission(
@@ -210,9 +231,12 @@ class _Walk:
         batch = self.batch = await self._find_batch()
         if batch is not None and batch.status.final:
             return await self._end()
-        plan = self.reading.plan
-        pieces = self.reading.pieces(self.importer.clock(), skip=batch.counts.received if batch else 0)
-        chunk = await self._take(pieces, Chunk([]))
+        async with aclosing(self.importer.frames(self.reading, batch.counts.received if batch else 0)) as frames:
+            return await self._go_through(frames, stopping)
+
+    async def _go_through(self, frames: AsyncGenerator[Frame, None], stopping: asyncio.Event) -> ImportJob:
+        batch, plan = self.batch, self.reading.plan
+        chunk = await self._take(frames, Chunk([]))
         if not chunk.pieces:
             what = (
                 f"{self.reading.name} holds no orders" if batch is None else "the file is shorter than what is in of it"
@@ -220,10 +244,10 @@ class _Walk:
             return await self._leave(ImportState.FAILED, what)
         if batch is None:
             await self._open_batch()
-        following = await self._take(pieces, chunk)
+        following = await self._take(frames, chunk)
         while chunk.pieces:
             last = not following.pieces and not chunk.cut
-            ahead = asyncio.ensure_future(self._take(pieces, chunk, following))
+            ahead = asyncio.ensure_future(self._take(frames, chunk, following))
             try:
                 if not await self._write(chunk, last=last):
                     return await self._end()
@@ -238,12 +262,14 @@ class _Walk:
             chunk, following = following, after
         return await self._end()
 
-    async def _take(self, pieces: Iterator[Piece], *before: Chunk) -> Chunk:
+    async def _take(self, frames: AsyncGenerator[Frame, None], *before: Chunk) -> Chunk:
         """The chunk behind those that were taken and are not written yet."""
         if before[-1].cut or (before[-1].pieces == [] and len(before) > 1):
             return Chunk([])
-        failed = self.failed + sum(map(_failed, before))
-        return await asyncio.to_thread(_take, pieces, self.reading, failed, self.importer.chunk)
+        frame = await anext(frames, None)
+        if frame is None:
+            return Chunk([])
+        return _cut(frame, _failures_max(self.reading.plan) - self.failed - sum(map(_failed, before)))
 
     async def _find_batch(self) -> Batch | None:
         if self.job.batch_id is None:
@@ -323,17 +349,25 @@ def given(reading: Reading) -> set[str]:
     return {column.path for column in found.columns if column.path} | set(reading.plan.constants)
 
 
-def _take(pieces: Iterator[Piece], reading: Reading, failed: int, size: int) -> Chunk:
-    """The next orders; cut behind the one whose failing is one too many."""
-    taken = list(islice(pieces, size))
-    left = _failures_max(reading.plan) - failed
-    done = reading.progress()
-    for index, piece in enumerate(taken):
+async def _read_here(reading: Reading, skip: int, size: int, now: int) -> AsyncGenerator[Frame, None]:
+    """In a thread of this process."""
+    pieces = reading.pieces(now, skip=skip)
+
+    def take() -> Frame:
+        return Frame(list(islice(pieces, size)), reading.progress())
+
+    while (frame := await asyncio.to_thread(take)).pieces:
+        yield frame
+
+
+def _cut(frame: Frame, left: int) -> Chunk:
+    """The orders of a frame, up to the one whose failing is one too many."""
+    for index, piece in enumerate(frame.pieces):
         if piece.draft.order is None:
             left -= 1
             if left < 0:
-                return Chunk(taken[: index + 1], cut=True, done=done)
-    return Chunk(taken, done=done)
+                return Chunk(frame.pieces[: index + 1], cut=True, done=frame.done)
+    return Chunk(frame.pieces, done=frame.done)
 
 
 def _failures_max(plan: Plan) -> int:
