@@ -268,3 +268,47 @@ async def test_an_import_that_is_worked_on_cannot_be_dropped(importer: Importer,
     job = await importer.imports.create(sender, fresh)
     with pytest.raises(Conflict):
         await importer.imports.drop(sender, job.id)
+
+
+async def test_a_large_file_is_read_in_a_process_of_its_own_and_comes_to_the_same(
+    ledger: Ledger, importer: Importer, sender: Sender, file: Any, clock: Clock
+) -> None:
+    beside = Importer(
+        ledger, importer.imports, importer.contracts, clock, owner="test", chunk=100, settings=b"{}", apart_from_bytes=0
+    )
+    path = file(450, {"state": 4, "lines": 2})
+    attempt = Try(beside, sender, path)
+    attempt.stop_after = 2
+    assert (await attempt.run()).state is ImportState.STOPPED
+    attempt.stop_after = None
+    job = await attempt.run()
+    assert job.state is ImportState.COMPLETED
+    counts = (await attempt.batch()).counts
+    assert (counts.received, counts.created, counts.failed) == (450, 444, 6)
+    assert len(set(await attempt.references())) == 444
+    report = msgspec.json.decode(job.report, type=Report)
+    assert all(cause.row > 1 for cause in report.causes)
+    checked = Try(importer, sender, path)
+    with Reading(path, Plan(), importer.contracts) as reading:
+        there = [running async for running in beside.check(job, reading)][-1].report
+    with Reading(path, Plan(), importer.contracts) as reading:
+        here = [running async for running in importer.check(job, reading)][-1].report
+    assert there == here
+    assert checked.seen == []
+
+
+async def test_a_reader_that_is_killed_is_told_and_leaves_everything_as_it_was(
+    ledger: Ledger, importer: Importer, sender: Sender, file: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ordermill.work.apart.MODULE", "no_such_module")
+    beside = Importer(
+        ledger, importer.imports, importer.contracts, clock, owner="test", chunk=100, settings=b"{}", apart_from_bytes=0
+    )
+    fresh = ImportJob(account_id=0, id=0, mode=Mode.LIVE, key_id="", name="night.csv", state=ImportState.QUEUED)
+    job = await importer.imports.create(sender, fresh)
+    await importer.imports.save_part(job, 0, file(10).read_bytes())
+    while await beside.run_once():  # others may have left something
+        pass
+    left = await importer.imports.get(sender, job.id)
+    assert (left.state, left.batch_id) == (ImportState.FAILED, None)
+    assert "the reader ended" in left.message

@@ -201,7 +201,6 @@ class LocalImport:
     async def _import(self, importer: Any, desk: Any, reading: Any) -> int:
         from ordermill.core.importing import ImportState
         from ordermill.files.summary import origin_of
-        from ordermill.running import calm_collector
 
         job = None if self.asked.restart else await desk.imports.find_same(desk.sender, reading.fingerprint)
         if job is not None and job.state is ImportState.COMPLETED:
@@ -221,14 +220,7 @@ class LocalImport:
         claimed = await desk.imports.claim(job, importer.owner)
         if claimed is None:
             fail("this import is being worked on by another process; wait a minute, or stop that one", 3)
-        self._listen()
-        calm_collector()
-        with Progress("importing", quiet=self.asked.quiet) as bar:
-
-            def show(running: Any) -> None:
-                bar.show(running.batch.counts.received, running.done, running.batch.counts.failed)
-
-            job = await importer.run(claimed, reading, stopping=self.stopping, progress=show)
+        job = await self._go(importer, desk, claimed, reading)
         batch = None if job.batch_id is None else await desk.ledger.find_batch(desk.sender, job.batch_id)
         out = None
         if batch is not None and batch.counts.failed:
@@ -242,6 +234,26 @@ class LocalImport:
                 documents=bool(reading.understood.form),
             )
         return report.ended(self.path, job, batch, out, self.asked)
+
+    async def _go(self, importer: Any, desk: Any, claimed: Any, reading: Any) -> Any:
+        """The import as it ended."""
+        from ordermill.core.importing import ImportState
+        from ordermill.running import calm_collector
+
+        self._listen()
+        calm_collector()
+        with Progress("importing", quiet=self.asked.quiet) as bar:
+
+            def show(running: Any) -> None:
+                bar.show(running.batch.counts.received, running.done, running.batch.counts.failed)
+
+            try:
+                return await importer.run(claimed, reading, stopping=self.stopping, progress=show)
+            except BaseException:  # what is in stays in; the next try need not wait for the lease to end
+                with suppress(Exception):
+                    left = msgspec.structs.replace(claimed, state=ImportState.STOPPED, message="interrupted")
+                    await desk.imports.leave(left)
+                raise
 
     def _listen(self) -> None:
         """Ctrl-C ends behind the chunk in hand; a second one at once."""

@@ -1,8 +1,8 @@
 """Whose an order is: its identifiers looked up, those that are new written down. The SQL stands in intake.sql.
 
 On PostgreSQL new identifiers are committed at once. Within the settlement, two batches in which the same new buyer
-occurs would wait for one another from here to the end: of four lanes one worked (docs/performance.md). A settlement that
-fails after this leaves a contact without orders, which nobody is shown and the next order of that buyer is given.
+occurs would wait for one another from here to the end, and of four lanes one worked (docs/performance.md). A
+settlement that fails after this leaves a contact without orders, which the next order of that buyer is given.
 """
 
 from __future__ import annotations

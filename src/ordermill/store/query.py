@@ -77,10 +77,14 @@ def _orders(
     limit: int,
     offset: int,
 ) -> list[Order]:
-    statement = "find_orders" if query.with_document or query.accepts else "find_order_heads"
     tail = f"order.by_{query.sort.value}" + ("_desc" if query.descending else "")
     values = [sender.account_id, sender.mode, *params, askable(limit), askable(offset)]
-    return [rows.order(row) for row in tx.compose(statement, [*clauses, _INDEXED[query.sort]], values, tail)]
+    clauses = [*clauses, _INDEXED[query.sort]]
+    if not (query.with_document or query.accepts):
+        return [rows.order(row) for row in tx.compose("find_order_heads", clauses, values, tail)]
+    ids = tx.compose("find_order_ids", clauses, values, tail)
+    shown = {row[0]: rows.order(row) for row in tx.all_of("find_shown", (sender.account_id,), ids)}
+    return [shown[number] for (number,) in ids if number in shown]
 
 
 def _count_orders(tx: Transaction, sender: Sender, query: OrderQuery, clauses: list[str], params: list[object]) -> int:

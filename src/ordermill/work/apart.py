@@ -7,6 +7,7 @@ it. Frames go through a pipe, which holds the reader back when the ledger is slo
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -63,7 +64,12 @@ def write_frame(pieces: list[Piece], done: float, trouble: str = "") -> bytes:
 async def read_apart(task: Task) -> AsyncGenerator[Frame, None]:
     """Frames as the reader makes them. Raises Unusable; ends the reader when nobody wants more."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", MODULE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        MODULE,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     assert process.stdin is not None
     assert process.stdout is not None

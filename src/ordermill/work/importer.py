@@ -178,7 +178,10 @@ class Importer:
         Whatever is raised, everything told of up to then is in the ledger.
         """
         walk = _Walk(self, job, reading, progress, stopped_as)
-        return await walk.go(stopping)
+        try:
+            return await walk.go(stopping)
+        except Unusable as error:
+            return await walk.give_up(str(error))
 
     def frames(self, reading: Reading, skip: int) -> AsyncGenerator[Frame, None]:
         """The orders behind the first `skip`, by chunks: read in a process of its own where that is worth it.
@@ -309,6 +312,10 @@ class _Walk:
             return True
         self.renewed = now
         return await self.imports.renew(self.job, int(self.done * 1000))
+
+    async def give_up(self, why: str) -> ImportJob:
+        """The file cannot be read on. Where orders of it are in, they stay, and another try is possible."""
+        return await self._leave(ImportState.FAILED if self.batch is None else ImportState.STOPPED, why)
 
     async def _given_up(self) -> ImportJob:
         """Somebody stopped it, or it is somebody else's."""

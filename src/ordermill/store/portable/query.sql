@@ -15,11 +15,9 @@ WHERE o.account_id = ? AND o.mode = ? AND o.dialect = ? AND o.source = ? AND o.r
 ORDER BY CASE WHEN o.retired = 0 THEN 0 ELSE 1 END, o.id DESC
 LIMIT 1
 
--- name: find_orders
-SELECT o.id, o.account_id, o.mode, o.dialect, o.source, o.reference, o.revision, o.status, o.placed_at, o.updated_at,
-    o.received_at, o.changed_at, o.amount, o.currency, o.contact_id, o.content_hash, o.request_id, o.retired, i.document
-FROM orders o JOIN item i ON i.account_id = o.account_id AND i.id = o.document_item
-WHERE o.account_id = ? AND o.mode = ?{filters}
+-- name: find_order_ids
+-- Which orders a page shows: what is passed over on the way there is read from an index, never from a table.
+SELECT o.id FROM orders o WHERE o.account_id = ? AND o.mode = ?{filters}
 
 -- name: find_order_heads
 SELECT o.id, o.account_id, o.mode, o.dialect, o.source, o.reference, o.revision, o.status, o.placed_at, o.updated_at,
@@ -85,9 +83,10 @@ ORDER BY o.id LIMIT ? OFFSET ?
 -- name: order.by_received_desc
 ORDER BY o.id DESC LIMIT ? OFFSET ?
 -- name: order.by_placed
-ORDER BY o.placed_at, o.id LIMIT ? OFFSET ?
+-- Where nothing is asked of orders of one instant, in the order of the index: another one costs eight times as much.
+ORDER BY o.placed_at, o.updated_at, o.id LIMIT ? OFFSET ?
 -- name: order.by_placed_desc
-ORDER BY o.placed_at DESC, o.id DESC LIMIT ? OFFSET ?
+ORDER BY o.placed_at DESC, o.updated_at DESC, o.id DESC LIMIT ? OFFSET ?
 -- name: order.by_placed_updated
 ORDER BY o.placed_at, o.updated_at, o.id LIMIT ? OFFSET ?
 -- name: order.by_placed_updated_desc

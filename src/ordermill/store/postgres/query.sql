@@ -1,5 +1,12 @@
 -- Reading back, where PostgreSQL wants it said its own way. Lists travel as JSON text on both engines.
 
+-- name: find_shown
+-- The orders of a page, in any order, with their documents.
+SELECT o.id, o.account_id, o.mode, o.dialect, o.source, o.reference, o.revision, o.status, o.placed_at, o.updated_at,
+    o.received_at, o.changed_at, o.amount, o.currency, o.contact_id, o.content_hash, o.request_id, o.retired, i.document
+FROM orders o JOIN item i ON i.account_id = o.account_id AND i.id = o.document_item
+WHERE o.id = ANY(?::bigint[]) AND o.account_id = ?
+
 -- name: order.ids
 o.id IN (SELECT value::bigint FROM json_array_elements_text(?::json))
 -- name: order.sources

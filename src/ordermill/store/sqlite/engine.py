@@ -10,6 +10,7 @@ import re
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -34,6 +35,7 @@ _PASSING = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     )
 )  # fmt: skip
+WAL_TRIES = 100  # of 50 ms
 
 
 class SqliteEngine:
@@ -144,7 +146,7 @@ def _set_up(raw: sqlite3.Connection, *, read_only: bool) -> None:
     # Heeded when the file is made. Documents of a kilobyte fill a page of 8 kB better than one of 4: see
     # docs/performance.md for what it gains.
     raw.execute("PRAGMA page_size=8192")
-    raw.execute("PRAGMA journal_mode=WAL")
+    _into_wal(raw)
     raw.execute("PRAGMA synchronous=FULL")
     raw.execute("PRAGMA foreign_keys=ON")
     raw.execute("PRAGMA secure_delete=ON")  # what is erased does not lie about in free pages
@@ -153,6 +155,19 @@ def _set_up(raw: sqlite3.Connection, *, read_only: bool) -> None:
     raw.execute("PRAGMA temp_store=MEMORY")
     if read_only:
         raw.execute("PRAGMA query_only=ON")
+
+
+def _into_wal(raw: sqlite3.Connection) -> None:
+    """Turning a fresh file to WAL does not wait for others who do the same; so it is tried until they are done."""
+    for _ in range(WAL_TRIES - 1):
+        try:
+            raw.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(0.05)
+    raw.execute("PRAGMA journal_mode=WAL")
 
 
 class SqliteTransaction:

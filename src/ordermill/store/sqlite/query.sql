@@ -1,5 +1,15 @@
 -- Reading back, where SQLite wants it said its own way.
 
+-- name: find_shown
+-- The orders of a page, in any order, with their documents.
+WITH k (id) AS (VALUES {rows})
+SELECT json_group_array(json_array(
+    o.id, o.account_id, o.mode, o.dialect, o.source, o.reference, o.revision, o.status, o.placed_at, o.updated_at,
+    o.received_at, o.changed_at, o.amount, o.currency, o.contact_id, o.content_hash, o.request_id, o.retired, i.document
+)) AS packed
+FROM k CROSS JOIN orders o JOIN item i ON i.account_id = o.account_id AND i.id = o.document_item
+WHERE o.account_id = ? AND o.id = k.id
+
 -- name: order.ids
 o.id IN (SELECT value FROM json_each(?))
 -- name: order.sources
