@@ -79,11 +79,11 @@ async def shop(ledger: Ledger, clock: Clock) -> Sender:
         ({"identifier": ("ext", "7")}, "ae"),
         ({"identifier": ("ext", "8")}, ""),
         ({"request_id": "r1"}, "cf"),
-        ({"sort": OrderSort.PLACED}, "fbcdae"),
-        ({"sort": OrderSort.PLACED, "descending": True}, "eadcbf"),
+        ({"sort": OrderSort.PLACED}, "fcbdae"),
+        ({"sort": OrderSort.PLACED, "descending": True}, "eadbcf"),
         ({"sort": OrderSort.PLACED_UPDATED}, "fcbdae"),
         ({"sort": OrderSort.PLACED_UPDATED, "descending": True}, "eadbcf"),
-        ({"sort": OrderSort.PLACED, "dialect": "brevo", "updated_after": START + 5 * SECOND}, "bca"),
+        ({"sort": OrderSort.PLACED, "dialect": "brevo", "updated_after": START + 5 * SECOND}, "cba"),
         ({"sort": OrderSort.PLACED, "dialect": "brevo", "statuses": ("open",), "placed_before": START + 3}, "c"),
         ({"with_document": False}, "abcdef"),
     ],
@@ -118,7 +118,7 @@ async def test_pages_show_every_order_once(ledger: Ledger, sort: OrderSort, desc
             break
     keys = {
         OrderSort.RECEIVED: lambda entry: (entry.id,),
-        OrderSort.PLACED: lambda entry: (entry.placed_at, entry.id),
+        OrderSort.PLACED: lambda entry: (entry.placed_at, entry.updated_at, entry.id),
         OrderSort.PLACED_UPDATED: lambda entry: (entry.placed_at, entry.updated_at, entry.id),
     }
     assert len({entry.id for entry in seen}) == 20

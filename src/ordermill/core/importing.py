@@ -13,7 +13,7 @@ import msgspec
 from ordermill.core.batch import Sender
 from ordermill.core.order import Mode
 
-LEASE_S = 60
+LEASE_S = 20
 
 
 class ImportState(enum.Enum):
