@@ -17,7 +17,8 @@ from ordermill.core.batch import OutcomeKind, Sender, Settled
 from ordermill.core.order import NewOrder, OnExisting, Order
 from ordermill.core.query import OrderQuery
 from ordermill.store import lanes
-from ordermill.store.engine import Engine
+from ordermill.store.engine import Collided, Engine
+from ordermill.store.intake import Job, Settlement
 from ordermill.store.ledger import Ledger
 from ordermill.store.postgres.engine import PostgresEngine
 
@@ -150,6 +151,35 @@ async def test_who_lost_a_race_does_not_lose_for_ever(
             ledger.close()
     assert [words(answer)[0] for answer in answers] == ["updated"] * 80
     assert [entry.revision for entry in found] == [81]
+
+
+async def test_who_holds_locks_never_waits_for_one_more(engine: Engine, clock: Clock) -> None:
+    """A second try locks what it knows and may then find orders with smaller ids: waiting would close a circle."""
+    who = sender()
+    ledger = Ledger(reopened(engine), clock)
+    try:
+        settled = await ledger.settle(who, submission(order("L1"), order("L2")))
+    finally:
+        ledger.close()
+    older, newer = (item.order_id or 0 for item in settled.items)
+    change = Job(sender=who, submission=submission(order("L1", at=None, content=2)))
+    mine, theirs = engine.connect(), engine.connect()
+    try:
+        with mine.transaction(again=True) as tx:
+            second_try = Settlement(tx, [change], clock())
+            second_try.decide()
+            assert second_try.locked == {older}
+            if not isinstance(engine, PostgresEngine):
+                return  # one writer: nobody else can hold anything
+            with theirs.transaction() as other:
+                other.all_of("lock_orders", (who.account_id,), [(newer,)])
+                with pytest.raises(Collided):
+                    second_try._lock({older, newer})
+            second_try._lock({older, newer})
+            assert second_try.locked == {older, newer}
+    finally:
+        mine.close()
+        theirs.close()
 
 
 async def test_two_who_amend_the_same_order_both_count(ledger: Ledger, engine: Engine, clock: Clock) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from operator import itemgetter
 
 import msgspec
@@ -111,6 +112,7 @@ class Settlement:
         self.spans: list[slice] = []  # which drafts (and outcomes) are whose job's
         self._place()
         self.known: dict[OrderKey, Order] = {}
+        self.locked: frozenset[int] = frozenset()
         self.outcomes: list[Outcome] = []
 
     def _place(self) -> None:
@@ -145,7 +147,7 @@ class Settlement:
         keys = [(o.dialect, o.source, o.reference) for o in named if o.reference is not None]
         self._look_up(keys)
         if self.tx.again and self.known:
-            self._lock(sorted(order.id for order in self.known.values()))
+            self._lock({order.id for order in self.known.values()})
             self.known.clear()
             self._look_up(keys)
         self.outcomes = decide_all(self.drafts, self.known, self._numbers(named))
@@ -156,8 +158,16 @@ class Settlement:
             order = rows.order(row)
             self.known[order.key] = order
 
-    def _lock(self, order_ids: Sequence[int]) -> None:
-        self.tx.all_of("lock_orders", (self.account_id,), [(number,) for number in order_ids])
+    def _lock(self, order_ids: AbstractSet[int]) -> None:
+        """Locks the orders, by id. Who holds some already takes what is free and never waits: that made circles."""
+        wanted = [(number,) for number in sorted(order_ids - self.locked)]
+        if not wanted:
+            return
+        if not self.locked:
+            self.tx.all_of("lock_orders", (self.account_id,), wanted)
+        elif len(self.tx.all_of("lock_free_orders", (self.account_id,), wanted)) != len(wanted):
+            raise Collided("lock_free_orders")
+        self.locked |= order_ids
 
     def refuse_taken(self, key: OrderKey) -> None:
         """Raises Duplicate when another order holds the key by now."""
@@ -213,7 +223,7 @@ class Settlement:
         ]
         fresh = {outcome.order_id for _, outcome in changes if isinstance(outcome, Created)}
         replaced = {outcome.known.id for _, outcome in changes if isinstance(outcome, Updated)}
-        self._lock(sorted(replaced - fresh))
+        self._lock(replaced - fresh)
         said = [(place.item_id, outcome.order.identifiers) for place, outcome in changes if outcome.order.identifiers]
         contacts = resolve_contacts(self.tx, self.account_id, self.mode, said)
         reach("settle.contacts")

@@ -49,6 +49,10 @@ FROM unnest(
 -- In the order of the ids, whoever asks: an UPDATE of many rows locks them in any order it likes.
 SELECT o.id FROM orders o WHERE o.id = ANY(?::bigint[]) AND o.account_id = ? ORDER BY o.id FOR UPDATE
 
+-- name: lock_free_orders
+-- For who holds locks already and found more orders since: fewer rows back mean that somebody else has one of them.
+SELECT o.id FROM orders o WHERE o.id = ANY(?::bigint[]) AND o.account_id = ? ORDER BY o.id FOR UPDATE SKIP LOCKED
+
 -- name: update_orders
 -- Only what is still the version that was read.
 UPDATE orders SET

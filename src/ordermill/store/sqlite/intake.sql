@@ -37,6 +37,9 @@ INSERT INTO orders (
 -- Nothing to lock: there is one writer.
 WITH k (id) AS (VALUES {rows}) SELECT 1 FROM k WHERE ? = 0 AND 0
 
+-- name: lock_free_orders
+WITH k (id) AS (VALUES {rows}) SELECT id FROM k WHERE ? IS NOT NULL
+
 -- name: update_orders
 -- Only what is still the version that was read.
 UPDATE orders SET
