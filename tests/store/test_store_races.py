@@ -14,10 +14,11 @@ import pytest
 from ledgers import START, Clock, ask, order, reopened, sender, submission, words
 
 from ordermill.core.batch import OutcomeKind, Sender, Settled
+from ordermill.core.errors import Overloaded
 from ordermill.core.order import NewOrder, OnExisting, Order
 from ordermill.core.query import OrderQuery
 from ordermill.store import lanes
-from ordermill.store.engine import Collided, Engine
+from ordermill.store.engine import Engine, Transaction
 from ordermill.store.intake import Job, Settlement
 from ordermill.store.ledger import Ledger
 from ordermill.store.postgres.engine import PostgresEngine
@@ -153,30 +154,25 @@ async def test_who_lost_a_race_does_not_lose_for_ever(
     assert [entry.revision for entry in found] == [81]
 
 
-async def test_who_holds_locks_never_waits_for_one_more(engine: Engine, clock: Clock) -> None:
-    """A second try locks what it knows and may then find orders with smaller ids: waiting would close a circle."""
-    who = sender()
-    ledger = Ledger(reopened(engine), clock)
-    try:
-        settled = await ledger.settle(who, submission(order("L1"), order("L2")))
-    finally:
-        ledger.close()
-    older, newer = (item.order_id or 0 for item in settled.items)
-    change = Job(sender=who, submission=submission(order("L1", at=None, content=2)))
+async def test_a_second_try_is_alone_in_its_account(engine: Engine, clock: Clock) -> None:
+    """It waits for who is there, and whoever comes after waits for it; another account is none of its business."""
+    if not isinstance(engine, PostgresEngine):
+        return  # one writer is always alone
+    who, stranger = sender(), sender(77)
     mine, theirs = engine.connect(), engine.connect()
+
+    def enter(tx: Transaction, member: Sender, content: int) -> None:
+        job = Job(sender=member, submission=submission(order("L1", at=None, content=content)))
+        Settlement(tx, [job], clock()).decide()
+
     try:
-        with mine.transaction(again=True) as tx:
-            second_try = Settlement(tx, [change], clock())
-            second_try.decide()
-            assert second_try.locked == {older}
-            if not isinstance(engine, PostgresEngine):
-                return  # one writer: nobody else can hold anything
-            with theirs.transaction() as other:
-                other.all_of("lock_orders", (who.account_id,), [(newer,)])
-                with pytest.raises(Collided):
-                    second_try._lock({older, newer})
-            second_try._lock({older, newer})
-            assert second_try.locked == {older, newer}
+        with mine.transaction() as tx:
+            enter(tx, who, 1)
+            with theirs.transaction(again=True) as other:
+                enter(other, stranger, 1)
+            with pytest.raises(Overloaded), theirs.transaction(again=True) as other:
+                other.raw.execute("SET LOCAL lock_timeout = '200ms'")  # type: ignore[attr-defined]
+                enter(other, who, 2)
     finally:
         mine.close()
         theirs.close()

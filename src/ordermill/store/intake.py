@@ -1,9 +1,10 @@
 """Settling: from drafts to durable rows, inside one transaction. Engine-free; the SQL stands in intake.sql.
 
-The order of the writes is the order of the locks, the same for everybody: orders that are there, contacts, orders that
-are new, items, batches, events, memos, counts. Within each, rows are sorted by key. So two settlements can wait for
-each other, never in a circle. What is read is checked when it is written; after a lost race it is locked before it is
-read.
+The order of the writes is the order of the locks, the same for everybody: the account (shared), contacts, orders that
+are new, orders that are there, items, batches, events, memos, counts. Within each, rows are sorted by key. New orders
+come first because an insert waits for whoever changes a row of its key, and must then hold nothing that this one may
+want. So two settlements can wait for each other, never in a circle. What is read is checked when it is written; who
+has lost a race is alone in the account at the next try.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from operator import itemgetter
 
 import msgspec
@@ -42,6 +42,7 @@ from ordermill.store.engine import Collided, Row, Transaction
 
 HOUR_US = 3_600_000_000
 _ORDER_KEY = itemgetter(1, 2, 3)  # dialect, source, reference in a row of save_orders
+_RETIRED = 3  # in a row of update_orders
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +113,6 @@ class Settlement:
         self.spans: list[slice] = []  # which drafts (and outcomes) are whose job's
         self._place()
         self.known: dict[OrderKey, Order] = {}
-        self.locked: frozenset[int] = frozenset()
         self.outcomes: list[Outcome] = []
 
     def _place(self) -> None:
@@ -144,12 +144,9 @@ class Settlement:
     def decide(self) -> None:
         """Reads what is known and decides every draft. Nothing is written but reserved numbers."""
         named = [draft.order for _, draft in self.drafts if draft.order is not None]
-        keys = [(o.dialect, o.source, o.reference) for o in named if o.reference is not None]
-        self._look_up(keys)
-        if self.tx.again and self.known:
-            self._lock({order.id for order in self.known.values()})
-            self.known.clear()
-            self._look_up(keys)
+        if not self.dry:
+            self.tx.one("enter_alone" if self.tx.again else "enter", self.account_id, self.mode)
+        self._look_up([(o.dialect, o.source, o.reference) for o in named if o.reference is not None])
         self.outcomes = decide_all(self.drafts, self.known, self._numbers(named))
         self._refuse_all_or_nothing()
 
@@ -157,17 +154,6 @@ class Settlement:
         for row in self.tx.all_of("find_current", (self.account_id, self.mode), keys):
             order = rows.order(row)
             self.known[order.key] = order
-
-    def _lock(self, order_ids: AbstractSet[int]) -> None:
-        """Locks the orders, by id. Who holds some already takes what is free and never waits: that made circles."""
-        wanted = [(number,) for number in sorted(order_ids - self.locked)]
-        if not wanted:
-            return
-        if not self.locked:
-            self.tx.all_of("lock_orders", (self.account_id,), wanted)
-        elif len(self.tx.all_of("lock_free_orders", (self.account_id,), wanted)) != len(wanted):
-            raise Collided("lock_free_orders")
-        self.locked |= order_ids
 
     def refuse_taken(self, key: OrderKey) -> None:
         """Raises Duplicate when another order holds the key by now."""
@@ -221,9 +207,6 @@ class Settlement:
             for (place, _), outcome in zip(self.drafts, self.outcomes, strict=True)
             if isinstance(outcome, CHANGES)
         ]
-        fresh = {outcome.order_id for _, outcome in changes if isinstance(outcome, Created)}
-        replaced = {outcome.known.id for _, outcome in changes if isinstance(outcome, Updated)}
-        self._lock(replaced - fresh)
         said = [(place.item_id, outcome.order.identifiers) for place, outcome in changes if outcome.order.identifiers]
         contacts = resolve_contacts(self.tx, self.account_id, self.mode, said)
         reach("settle.contacts")
@@ -265,11 +248,19 @@ class Settlement:
             else:
                 before = changed[number][1] if number in changed else known.revision
                 changed[number] = rows.changed_order_row(outcome, place, before, contact_id)
-        # First what was there: it may free the key of one that is new.
-        self._all_written("update_orders", sorted(changed.values()), self.account_id)
         made = sorted(fresh.values(), key=_ORDER_KEY)
-        self._all_written("save_orders", made, self.account_id, self.mode, self.now)
         self.created = Counter(row[1] for row in made)
+        frees_keys = any(row[_RETIRED] for row in changed.values())  # of one that is new, maybe
+        if not frees_keys:
+            self._insert(made)
+        kept = sorted(changed.values())
+        self.tx.all_of("lock_orders", (self.account_id,), [row[:1] for row in kept])
+        self._all_written("update_orders", kept, self.account_id)
+        if frees_keys:
+            self._insert(made)
+
+    def _insert(self, made: Sequence[Row]) -> None:
+        self._all_written("save_orders", made, self.account_id, self.mode, self.now)
 
     def _all_written(self, statement: str, wanted: Sequence[Row], *fixed: object) -> None:
         if wanted and self.tx.run_of(statement, fixed, wanted) != len(wanted):

@@ -6,6 +6,14 @@ INSERT INTO counter (account_id, name, next) VALUES (?, ?, 1 + ?)
 ON CONFLICT (account_id, name) DO UPDATE SET next = counter.next + excluded.next - 1
 RETURNING next
 
+-- name: enter
+-- Every settlement is in its account beside others, until it ends.
+SELECT 1 FROM pg_advisory_xact_lock_shared(? * 2 + ?)
+
+-- name: enter_alone
+-- Who has lost a race waits until nobody else is in the account, and cannot lose another.
+SELECT 1 FROM pg_advisory_xact_lock(? * 2 + ?)
+
 -- name: find_current
 -- The orders that hold one of the keys. A LATERAL with a LIMIT is looked up key by key, through the index, whatever the
 -- planner believes: before the first ANALYZE it takes an account for one row, and would compare everything with everything.
@@ -48,10 +56,6 @@ FROM unnest(
 -- name: lock_orders
 -- In the order of the ids, whoever asks: an UPDATE of many rows locks them in any order it likes.
 SELECT o.id FROM orders o WHERE o.id = ANY(?::bigint[]) AND o.account_id = ? ORDER BY o.id FOR UPDATE
-
--- name: lock_free_orders
--- For who holds locks already and found more orders since: fewer rows back mean that somebody else has one of them.
-SELECT o.id FROM orders o WHERE o.id = ANY(?::bigint[]) AND o.account_id = ? ORDER BY o.id FOR UPDATE SKIP LOCKED
 
 -- name: update_orders
 -- Only what is still the version that was read.

@@ -33,12 +33,16 @@ INSERT INTO orders (
     updated_at, amount, currency, contact_id, content_hash, request_id, number, document_item
 ) VALUES {rows ?1, ?2, ?3, ?3} ON CONFLICT DO NOTHING
 
+-- name: enter
+-- Nobody else is there: there is one writer.
+SELECT ?, ?
+
+-- name: enter_alone
+SELECT ?, ?
+
 -- name: lock_orders
 -- Nothing to lock: there is one writer.
 WITH k (id) AS (VALUES {rows}) SELECT 1 FROM k WHERE ? = 0 AND 0
-
--- name: lock_free_orders
-WITH k (id) AS (VALUES {rows}) SELECT id FROM k WHERE ? IS NOT NULL
 
 -- name: update_orders
 -- Only what is still the version that was read.
