@@ -165,14 +165,18 @@ async def test_a_second_try_is_alone_in_its_account(engine: Engine, clock: Clock
         job = Job(sender=member, submission=submission(order("L1", at=None, content=content)))
         Settlement(tx, [job], clock()).decide()
 
+    def enter_in_vain() -> None:
+        with theirs.transaction(again=True) as tx:
+            tx.raw.execute("SET LOCAL lock_timeout = '200ms'")  # type: ignore[attr-defined]
+            enter(tx, who, 2)
+
     try:
         with mine.transaction() as tx:
             enter(tx, who, 1)
             with theirs.transaction(again=True) as other:
                 enter(other, stranger, 1)
-            with pytest.raises(Overloaded), theirs.transaction(again=True) as other:
-                other.raw.execute("SET LOCAL lock_timeout = '200ms'")  # type: ignore[attr-defined]
-                enter(other, who, 2)
+            with pytest.raises(Overloaded):
+                enter_in_vain()
     finally:
         mine.close()
         theirs.close()
