@@ -124,7 +124,7 @@ class Lanes:
             raise Overloaded("the server is leaving")
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        """One ticket for all that this turn of the loop brought: each wakes a thread, which costs as much as an order."""
+        """One ticket for all that this turn of the loop brought: waking a thread costs as much as an order."""
         with self._lock:
             self._waking.discard(loop)
         self._tickets.put(True)
