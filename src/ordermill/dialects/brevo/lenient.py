@@ -185,6 +185,8 @@ class _CloseLook:
         if not isinstance(value, dict):
             self.note(told.wrong_type(at, "a JSON object", value))
             return None
+        if (plain := _plain_product(value)) is not None:
+            return plain
         at += "."
         product_id = self.text(value, "productId", at, required=True)
         price = self.number(value, "price", at, required=True)
@@ -221,6 +223,9 @@ class _CloseLook:
         if not isinstance(value, dict):
             self.note(told.wrong_type(name, "a JSON object", value))
             return None
+        plain = {field: value.get(field) for field in kind.__struct_fields__}
+        if all(entry is None or _short_text(entry) for entry in plain.values()):
+            return kind(**plain)
         short = {"phone"} if kind is wire.Billing else set(kind.__struct_fields__)
         read = {
             field: self.text(
@@ -273,6 +278,28 @@ class _CloseLook:
             elif entry is not None:
                 self.note(told.wrong_type(field, "a text, a whole number, true or false", entry))
         return read
+
+
+def _short_text(value: Any) -> bool:
+    return type(value) is str and len(value) <= wire.REFERENCE_CHARS
+
+
+def _plain_product(value: dict[str, Any]) -> wire.Product[Decimal] | None:
+    """A product in which nothing is odd, as most of a refused order are: read at once, not field by field."""
+    product_id, variant_id = value.get("productId"), value.get("variantId")
+    price, quantity = value.get("price"), value.get("quantity")
+    if (
+        value.get("quantityFloat") is None
+        and product_id
+        and _short_text(product_id)
+        and (variant_id is None or _short_text(variant_id))
+        and (type(price) is Decimal or type(price) is int)
+        and (quantity is None or type(quantity) is int)
+        and -wire.NUMBER_LIMIT < price < wire.NUMBER_LIMIT
+        and (quantity is None or -wire.NUMBER_LIMIT < quantity < wire.NUMBER_LIMIT)
+    ):
+        return wire.Product(productId=product_id, price=Decimal(price), quantity=quantity, variantId=variant_id)
+    return None
 
 
 _Texts = TypeVar("_Texts", wire.Identifiers, wire.Billing)
