@@ -290,6 +290,31 @@ def test_a_filtered_list_stays_within_the_account(full: tuple[Engine, str], what
     assert careless(plans) == {}
 
 
+NAMED: dict[str, dict[str, Any]] = {
+    "reference": {"references": ("R1",)},
+    "references": {"references": ("R1", "R2")},
+    "our ids": {"ids": (1, 2)},
+    "contact": {"contact_id": 7},
+    "identifier": {"identifier": ("ext", "x9")},
+    "request": {"request_id": "r"},
+}
+
+
+@pytest.mark.parametrize("sort", [OrderSort.RECEIVED, OrderSort.PLACED])
+@pytest.mark.parametrize("what", NAMED)
+def test_orders_that_are_named_are_looked_up_not_picked_from_the_list(
+    full: tuple[Engine, str], what: str, sort: OrderSort
+) -> None:
+    """At a million orders the one took a twentieth of a millisecond, the other up to two seconds."""
+    engine, kind = full
+    if kind == "postgres without statistics":
+        return  # it takes every table for a few rows, until its first ANALYZE, which it makes by itself
+    for with_document in (True, False):
+        asked = reading(**NAMED[what], dialect="brevo", sort=sort, with_document=with_document)
+        for text, plan in watch(engine, asked, read_only=True):
+            assert not used(plan) & {"orders_placed", "orders_received", "orders_received_by"}, text
+
+
 ONE = (BATCH + 1) << 24
 SINGLE_READS = {
     "order": lambda tx: query.find_order(tx, WHO, ONE + 5),

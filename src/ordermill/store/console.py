@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from ordermill.core.account import Scope
 from ordermill.core.batch import Sender
 from ordermill.core.order import Mode, Order, OrderKey
+from ordermill.core.query import OrderQuery
 from ordermill.core.watching import Backlog, Deed, OrderHits, OrderSearch, Session, Sums
 from ordermill.store import query, rows
 from ordermill.store.engine import Row, Transaction
@@ -17,6 +18,7 @@ from ordermill.store.lanes import Lanes
 SESSION_US = 7 * 86_400_000_000
 LINK_US = 15 * 60_000_000
 SOURCES_MAX = 100
+NAMESAKES_MAX = 1_000  # orders under one reference that are looked at
 FAR = (1 << 63) - 1
 
 
@@ -200,7 +202,7 @@ class ConsoleStore:
 
 
 def _find_orders(tx: Transaction, sender: Sender, search: OrderSearch) -> OrderHits:
-    clauses, params = query.order_clauses(search.query)
+    clauses, params = query.order_clauses(sender, search.query)
     start = search.query.after_id or FAR
     for clause, value in (
         ("order.amount_from", search.amount_from),
@@ -229,12 +231,14 @@ def _find_orders(tx: Transaction, sender: Sender, search: OrderSearch) -> OrderH
 
 
 def _by_reference(tx: Transaction, sender: Sender, reference: str) -> tuple[Order, ...]:
-    found = []
-    for dialect, source in _sources(tx, sender):
-        order = query.find_order_by_key(tx, sender, OrderKey(dialect, source, reference))
-        if order is not None:
-            found.append(order)
-    return tuple(found)
+    """Of each contract and source the holder of the reference, else the newest that held it."""
+    found: dict[OrderKey, Order] = {}
+    asked = OrderQuery(references=(reference,), limit=NAMESAKES_MAX, with_count=False)
+    for order in query.find_orders(tx, sender, asked).entries:
+        known = found.get(order.key)
+        if known is None or (known.released and not order.released):
+            found[order.key] = order
+    return tuple(sorted(found.values(), key=lambda order: order.key))
 
 
 def _sources(tx: Transaction, sender: Sender) -> list[tuple[str, str]]:
@@ -250,7 +254,7 @@ def _sources(tx: Transaction, sender: Sender) -> list[tuple[str, str]]:
 def _of_contact(tx: Transaction, sender: Sender, identifier: str, below: int, limit: int) -> OrderHits:
     place = (sender.account_id, int(sender.mode))
     found: list[Order] = []
-    for (contact_id,) in tx.all("console_contacts", *place, identifier, identifier.casefold()):
+    for (contact_id,) in tx.all("console_contacts", *place, identifier, *place, identifier.casefold()):
         asked = (sender.account_id, contact_id, int(sender.mode), below, limit + 1)
         found += [rows.order(row) for row in tx.all("console_orders_of_contact", *asked)]
     found.sort(key=lambda order: -order.id)

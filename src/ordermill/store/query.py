@@ -60,7 +60,7 @@ def _list(values: tuple[object, ...]) -> str:
 
 def find_orders(tx: Transaction, sender: Sender, query: OrderQuery) -> Page[Order]:
     """One page. Where only the dialect can decide (`accepts`), candidates are read page by page and counted."""
-    clauses, params = order_clauses(query)
+    clauses, params = order_clauses(sender, query)
     if query.accepts is not None:
         return _scan(tx, sender, query, clauses, params)
     found = _orders(tx, sender, query, clauses, params, query.limit + 1, query.offset)
@@ -79,10 +79,13 @@ def _orders(
 ) -> list[Order]:
     tail = f"order.by_{query.sort.value}" + ("_desc" if query.descending else "")
     values = [sender.account_id, sender.mode, *params, askable(limit), askable(offset)]
-    clauses = [*clauses, _INDEXED[query.sort]]
+    named = _names(query)
+    if not named or query.sort is OrderSort.NUMBER:  # which only lists what has one
+        clauses = [*clauses, _INDEXED[query.sort]]
     if not (query.with_document or query.accepts):
-        return [rows.order(row) for row in tx.compose("find_order_heads", clauses, values, tail)]
-    ids = tx.compose("find_order_ids", clauses, values, tail)
+        heads = "find_named_heads" if named else "find_order_heads"
+        return [rows.order(row) for row in tx.compose(heads, clauses, values, tail)]
+    ids = tx.compose("find_named_ids" if named else "find_order_ids", clauses, values, tail)
     shown = {row[0]: rows.order(row) for row in tx.all_of("find_shown", (sender.account_id,), ids)}
     return [shown[number] for (number,) in ids if number in shown]
 
@@ -91,14 +94,17 @@ def _count_orders(tx: Transaction, sender: Sender, query: OrderQuery, clauses: l
     """Kept, not counted, where nothing but the dialect is asked for. Where a page begins does not change the number."""
     if query.after_id is not None:
         query = msgspec.structs.replace(query, after_id=None)
-        clauses, params = order_clauses(query)
+        clauses, params = order_clauses(sender, query)
     if clauses == ["order.dialect"]:
         row = tx.one("order_count", sender.account_id, sender.mode, *params)
     elif not clauses:
         row = tx.one("order_count_all", sender.account_id, sender.mode)
     else:
-        clauses = [*clauses, _INDEXED[query.sort]]
-        row = tx.compose("count_orders", clauses, [sender.account_id, sender.mode, *params])[0]
+        named = _names(query)
+        if not named or query.sort is OrderSort.NUMBER:
+            clauses = [*clauses, _INDEXED[query.sort]]
+        counting = "count_named" if named else "count_orders"
+        row = tx.compose(counting, clauses, [sender.account_id, sender.mode, *params])[0]
     assert row is not None
     return int(row[0])
 
@@ -117,20 +123,27 @@ def _scan(tx: Transaction, sender: Sender, query: OrderQuery, clauses: list[str]
     return Page(entries=tuple(page), count=len(found), more=len(found) > query.offset + query.limit)
 
 
-def order_clauses(query: OrderQuery) -> tuple[list[str], list[object]]:
+def _names(query: OrderQuery) -> bool:
+    """Whether few orders are named: these are looked up and sorted, not picked from the list in its order."""
+    named = query.references or query.ids or query.identifier or query.request_id
+    return bool(named) or query.contact_id is not None
+
+
+def order_clauses(sender: Sender, query: OrderQuery) -> tuple[list[str], list[object]]:
+    account = (sender.account_id,)
     asked: list[tuple[str, tuple[object, ...]]] = []
     if query.dialect is not None:
         asked.append(("order.dialect", (query.dialect,)))
-    for clause, clause_of_many, values in (
-        ("order.source", "order.sources", query.sources),
-        ("order.reference", "order.references", query.references),
-        ("order.id", "order.ids", query.ids),
-        ("order.status", "order.statuses", query.statuses),
+    for clause, clause_of_many, scope, values in (
+        ("order.source", "order.sources", (), query.sources),
+        ("order.reference", "order.references", account, query.references),
+        ("order.id", "order.ids", (), query.ids),
+        ("order.status", "order.statuses", (), query.statuses),
     ):
         if len(values) == 1:  # an index is in order behind one value, not behind a list
-            asked.append((clause, values))
+            asked.append((clause, (*scope, *values)))
         elif values:
-            asked.append((clause_of_many, (_list(values),)))
+            asked.append((clause_of_many, (*scope, _list(values))))
     asked += [("order.status_not", (status,)) for status in query.statuses_not]
     for clause, value in (
         ("order.placed_after", query.placed_after),
@@ -139,13 +152,15 @@ def order_clauses(query: OrderQuery) -> tuple[list[str], list[object]]:
         ("order.updated_before", query.updated_before),
         ("order.received_after", query.received_after),
         ("order.received_before", query.received_before),
-        ("order.contact", query.contact_id),
-        ("order.request", query.request_id),
     ):
         if value is not None:
             asked.append((clause, (value,)))
+    if query.contact_id is not None:
+        asked.append(("order.contact", (*account, query.contact_id)))
+    if query.request_id is not None:
+        asked.append(("order.request", (*account, query.request_id)))
     if query.identifier is not None:
-        asked.append(("order.identifier", query.identifier))
+        asked.append(("order.identifier", (*account, sender.mode, *query.identifier)))
     if query.after_id is not None and query.sort is OrderSort.RECEIVED:
         asked.append(("order.id_below" if query.descending else "order.id_above", (query.after_id,)))
     return [clause for clause, _ in asked], [askable(value) for _, values in asked for value in values]

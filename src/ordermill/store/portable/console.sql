@@ -52,8 +52,8 @@ ORDER BY account_id, mode, dialect, source LIMIT 1
 
 -- name: console_contacts
 -- Whom a text may be an identifier of, whatever its kind.
-SELECT DISTINCT contact_id FROM contact_identifier
-WHERE account_id = ? AND mode = ? AND kind IN ('email', 'ext', 'loyalty', 'phone') AND value IN (?, ?)
+SELECT contact_id FROM contact_identifier WHERE account_id = ? AND mode = ? AND value = ?
+UNION SELECT contact_id FROM contact_identifier WHERE account_id = ? AND mode = ? AND value = ?
 -- name: console_orders_of_contact
 -- By the index of contacts: the sums keep the planner from walking the account in the order of the list instead.
 SELECT o.id, o.account_id, o.mode, o.dialect, o.source, o.reference, o.revision, o.status, o.placed_at, o.updated_at,

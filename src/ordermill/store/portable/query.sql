@@ -38,8 +38,10 @@ SELECT coalesce(sum(orders), 0) FROM order_count WHERE account_id = ? AND mode =
 o.dialect = ?
 -- name: order.source
 o.source = ?
+-- What names few orders is looked up on its own: among other conditions a planner without statistics would walk the
+-- whole list in its order instead, and pick.
 -- name: order.reference
-o.reference = ?
+o.id IN (SELECT n.id FROM orders n WHERE n.account_id = ? AND n.reference = ?)
 -- name: order.id
 o.id = ?
 -- name: order.status
@@ -59,12 +61,13 @@ o.received_at > ?
 -- name: order.received_before
 o.received_at < ?
 -- name: order.contact
-o.contact_id = ?
+o.id IN (SELECT n.id FROM orders n WHERE n.account_id = ? AND n.contact_id = ?)
 -- name: order.identifier
-o.contact_id IN (SELECT c.contact_id FROM contact_identifier c
-    WHERE c.account_id = o.account_id AND c.mode = o.mode AND c.kind = ? AND c.value = ?)
+o.id IN (SELECT n.id FROM contact_identifier c CROSS JOIN orders n
+    WHERE c.account_id = ? AND c.mode = ? AND c.kind = ? AND c.value = ?
+        AND n.account_id = c.account_id AND n.contact_id = c.contact_id)
 -- name: order.request
-o.request_id = ?
+o.id IN (SELECT n.id FROM orders n WHERE n.account_id = ? AND n.request_id = ?)
 -- name: order.id_below
 o.id < ?
 -- name: order.id_above
