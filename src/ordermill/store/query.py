@@ -129,21 +129,21 @@ def _names(query: OrderQuery) -> bool:
     return bool(named) or query.contact_id is not None
 
 
+Asked = list[tuple[str, tuple[object, ...]]]
+
+
 def order_clauses(sender: Sender, query: OrderQuery) -> tuple[list[str], list[object]]:
-    account = (sender.account_id,)
-    asked: list[tuple[str, tuple[object, ...]]] = []
+    asked = _named_clauses(sender, query)
     if query.dialect is not None:
         asked.append(("order.dialect", (query.dialect,)))
-    for clause, clause_of_many, scope, values in (
-        ("order.source", "order.sources", (), query.sources),
-        ("order.reference", "order.references", account, query.references),
-        ("order.id", "order.ids", (), query.ids),
-        ("order.status", "order.statuses", (), query.statuses),
+    for clause, clause_of_many, values in (
+        ("order.source", "order.sources", query.sources),
+        ("order.status", "order.statuses", query.statuses),
     ):
         if len(values) == 1:  # an index is in order behind one value, not behind a list
-            asked.append((clause, (*scope, *values)))
+            asked.append((clause, values))
         elif values:
-            asked.append((clause_of_many, (*scope, _list(values))))
+            asked.append((clause_of_many, (_list(values),)))
     asked += [("order.status_not", (status,)) for status in query.statuses_not]
     for clause, value in (
         ("order.placed_after", query.placed_after),
@@ -155,15 +155,29 @@ def order_clauses(sender: Sender, query: OrderQuery) -> tuple[list[str], list[ob
     ):
         if value is not None:
             asked.append((clause, (value,)))
-    if query.contact_id is not None:
-        asked.append(("order.contact", (*account, query.contact_id)))
-    if query.request_id is not None:
-        asked.append(("order.request", (*account, query.request_id)))
-    if query.identifier is not None:
-        asked.append(("order.identifier", (*account, sender.mode, *query.identifier)))
     if query.after_id is not None and query.sort is OrderSort.RECEIVED:
         asked.append(("order.id_below" if query.descending else "order.id_above", (query.after_id,)))
     return [clause for clause, _ in asked], [askable(value) for _, values in asked for value in values]
+
+
+def _named_clauses(sender: Sender, query: OrderQuery) -> Asked:
+    """What names few orders (see _names)."""
+    asked: Asked = []
+    for values, clause, clause_of_many, scope in (
+        (query.references, "order.reference", "order.references", (sender.account_id,)),
+        (query.ids, "order.id", "order.ids", ()),
+    ):
+        if values:
+            asked.append(
+                (clause, (*scope, values[0])) if len(values) == 1 else (clause_of_many, (*scope, _list(values)))
+            )
+    if query.contact_id is not None:
+        asked.append(("order.contact", (sender.account_id, query.contact_id)))
+    if query.request_id is not None:
+        asked.append(("order.request", (sender.account_id, query.request_id)))
+    if query.identifier is not None:
+        asked.append(("order.identifier", (sender.account_id, sender.mode, *query.identifier)))
+    return asked
 
 
 def find_batch(tx: Transaction, sender: Sender, batch_id: int) -> Batch | None:
