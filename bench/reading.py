@@ -29,6 +29,7 @@ def decoding(rounds: int) -> list[Result]:
     from ordermill.dialects.centra import inbound as centra
     from ordermill.dialects.karrio import wire
     from ordermill.dialects.karrio.inbound import Reader
+    from ordermill.running import calm_collector
 
     limits = Limits()
     rules = wire.rules(
@@ -54,13 +55,12 @@ def decoding(rounds: int) -> list[Result]:
     taken: dict[str, list[float]] = {name: [] for name in readings}
     beside: dict[str, list[float]] = {name: [] for name in readings}
     gc.collect()
-    gc.freeze()
+    calm_collector()  # as the server does
     for _ in range(rounds):
         for name, (kind, read) in readings.items():
             for body in bodies[kind]:
                 beside[name].append(_cpu(orjson.loads, body))
                 taken[name].append(_cpu(read, body))
-    gc.unfreeze()
     results = []
     for name in readings:
         ratio, of, figure = median(taken[name]) / median(beside[name]), "orjson.loads", None
