@@ -19,13 +19,16 @@ EACH = {"sqlite": 5.0, "postgres": 4.0}
 
 
 def singles(bench: Bench) -> None:
-    """Upserts on 64 connections, beside one commit per order, and beside a bare answer of the same server."""
-    rates: dict[str, list[float]] = {"own": [], "each": [], "bare": []}
+    """Upserts on 64 connections, beside the same server with a commit per request, beside one bare commit per order
+    without any server, and beside a bare answer of the same server."""
+    rates: dict[str, list[float]] = {"own": [], "ungrouped": [], "each": [], "bare": []}
     cpu: list[float] = []
     latencies: list[float] = []
     count = bench.sizes.singles
-    with bench.server() as server, Server(bench.folder / "bare", module=("bench.bare",)) as bare:
+    alone = Server(bench.folder / "ungrouped", bench.database_url, module=("bench.ungrouped",))
+    with bench.server() as server, alone, Server(bench.folder / "bare", module=("bench.bare",)) as bare:
         warm_up(bench, server)
+        warm_up(bench, alone)
         raw = bench.raw()
         rows = raw.newest(1)[0]
         for _ in range(bench.sizes.rounds):
@@ -36,10 +39,17 @@ def singles(bench: Bench) -> None:
             rates["own"].append(count / load.seconds)
             latencies += load.latencies
             rates["each"].append(raw.commit_each(rows, min(500, count)))
+            rates["ungrouped"].append(
+                count / 4 / send(alone, list(bench.singles(alone, count // 4)), CONNECTIONS).seconds
+            )
             rates["bare"].append(count / send(bare, list(bench.singles(bare, count)), CONNECTIONS).seconds)
         raw.close()
     found = sorted(latencies)
-    for name, of, figure in (("each", "one commit each", EACH[bench.store]), ("bare", "a bare answer", 0.35)):
+    for name, of, figure in (
+        ("ungrouped", "one commit per request", EACH[bench.store]),
+        ("each", "one bare commit each, no server", None),
+        ("bare", "a bare answer", 0.35),
+    ):
         bench.note(
             f"single upserts, {CONNECTIONS} connections",
             ratio=median(own / other for own, other in zip(rates["own"], rates[name], strict=True)),
