@@ -86,6 +86,12 @@ def _profile(name: str) -> dict[str, Any]:
 
 def running_server(config: Config, *, test: bool = False) -> Server | None:
     """The server that holds the local data directory. None where none does (or the ledger is PostgreSQL)."""
+    url = address_of(config)
+    return None if url is None else Server(url, own_key(config, test=test))
+
+
+def address_of(config: Config) -> str | None:
+    """Where the server that holds the local data directory answers. None where none does (or on PostgreSQL)."""
     from ordermill.app import Unavailable, lock_data, running_at
 
     if config.database_url:
@@ -93,10 +99,7 @@ def running_server(config: Config, *, test: bool = False) -> Server | None:
     try:
         lock = lock_data(config)
     except Unavailable as error:
-        url = running_at(config)
-        if url is None:
-            fail(f"{error}")
-        return Server(url, own_key(config, test=test))
+        return running_at(config) or fail(f"{error}")
     if lock is not None:
         lock.close()
     return None

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from ordermill.console import listing, repair
 from ordermill.console.glancing import Glance, glance
 from ordermill.console.listing import PAGE, Column
+from ordermill.console.marking import Piece, pieces
 from ordermill.console.pages_import import chosen_file, mend_batch
 from ordermill.console.visit import Page, Visit, iso
 from ordermill.core import ids
@@ -70,6 +71,11 @@ class Row(msgspec.Struct, frozen=True):
         """Where it stands: in its file, else among the orders of its request, from 1."""
         rows = rows_of(self.item.document) if self.item.problems else []
         return rows[0][0] if rows else self.item.position + 1
+
+    @property
+    def sent(self) -> list[Piece]:
+        """The document as it came, what is wrong in it marked."""
+        return pieces(self.item.document or "", self.item.problems)
 
 
 def spell(number: int) -> str:
