@@ -13,6 +13,7 @@ from visiting import KARRIO, Visitor, karrio_order, sender, wrong_order
 
 from ordermill import examples
 from ordermill.app import House
+from ordermill.core.account import Scope
 from ordermill.core.order import Mode
 from ordermill.core.query import BatchQuery
 from ordermill.web.http import Reply, Request
@@ -103,6 +104,35 @@ async def test_lists_have_twins_with_the_same_filters(full: Visitor) -> None:
     for path in ("/orders", "/requests", "/webhooks", "/keys", "/overview", "/batches/bch_2/items"):
         assert (await full.http.get(path + ".json")).status_code == 200
         assert (await full.http.get(path + ".csv")).status_code == 200
+
+
+async def test_a_person_is_erased_from_the_order_page(visitor: Visitor, house: House) -> None:
+    for number in (1, 2):
+        sent = karrio_order(number, shipping_to={**karrio_order(1)["shipping_to"], "email": "Ada1@example.com"})
+        await visitor.send("/v1/orders", sent)
+    path = "/orders/" + (await visitor.http.get("/orders.json")).json()["data"][0]["id"]
+    page = await visitor.get(path)
+    wrong = await visitor.post(path + "/erase", page, confirm="somebody@example.com")
+    assert "Nothing was erased" in wrong.text
+    assert "Somewhere Road" in (await visitor.get(path)).text
+    done = await visitor.post(path + "/erase", page, confirm="ada1@EXAMPLE.com ")
+    assert "Erased: 2 orders" in done.text
+    assert "Somewhere Road" not in done.text
+    assert "Erase the person" not in done.text
+    audit = (await visitor.get("/system")).text
+    assert "erased a person" in audit
+    assert "ada1@" not in audit.casefold()
+
+
+async def test_only_an_admin_erases(stranger: Visitor) -> None:
+    await stranger.by_key(Scope.ORDERS_READ, Scope.ORDERS_WRITE)
+    await stranger.send("/v1/orders", karrio_order(1))
+    path = "/orders/" + (await stranger.http.get("/orders.json")).json()["data"][0]["id"]
+    page = await stranger.get(path)
+    assert page.one("button.danger").attributes.get("disabled", "") is None
+    refused = await stranger.post(path + "/erase", page, confirm="ada1@example.com")
+    assert refused.status == 403
+    assert "Somewhere Road" in (await stranger.get(path)).text
 
 
 async def test_a_filter_that_cannot_be_meant_is_told(full: Visitor) -> None:

@@ -16,7 +16,9 @@ from ordermill.console.masking import pretty
 from ordermill.console.pages_webhooks import of_order
 from ordermill.console.visit import Page, Visit, iso
 from ordermill.core import ids
-from ordermill.core.errors import Invalid, NotFound, Refusal
+from ordermill.core.account import Scope
+from ordermill.core.erasing import KINDS
+from ordermill.core.errors import Conflict, Invalid, NotFound, Refusal
 from ordermill.core.order import Content, Line, Order
 from ordermill.core.query import OrderQuery
 from ordermill.core.watching import OrderHits, OrderSearch
@@ -167,8 +169,36 @@ async def order(visit: Visit) -> Response:
         facts=[] if content is None else facts(content),
         lines=[] if content is None else [line_sum(line) for line in content.lines],
         events=await of_order(visit, number) if tab == "events" else None,
+        people=[] if content is None else _people(content),
         running=False,
     )
+
+
+def _people(content: Content) -> list[tuple[str, str]]:
+    """(kind, identifier) of whoever the order belongs to, the one that tells most first."""
+    return [(kind, content.identifiers[kind]) for kind in KINDS if content.identifiers.get(kind)]
+
+
+async def erase(visit: Visit) -> Response:
+    """POST /orders/{id}/erase: whose order it is goes from every order, version, event and contact.
+
+    The identifier has to be typed once more. It is not written into the audit log: that would keep what was erased.
+    """
+    number = ids.parse("ord", visit.params["id"], visit.account_id, visit.session.mode)
+    if number is None:
+        raise NotFound("There is no such order here.", hint="It may be in the other mode, or of another account.")
+    found = await visit.console.mill.get_order(visit.sender, number)
+    content = None if found.document is None else visit.console.dialects[found.dialect].read_content(found)
+    people = [] if content is None else _people(content)
+    typed = visit.field("confirm").casefold()
+    kind = next((kind for kind, value in people if value.casefold() == typed), None)
+    if kind is None:
+        raise Conflict("Nothing was erased: what you typed is not an identifier of this order's person.",
+                       hint="Type it exactly as the order page shows it.")  # fmt: skip
+    answer = await visit.console.inside.ask(visit.session, "POST", "/erasures", {kind: dict(people)[kind]})
+    await visit.note("erased a person", visit.params["id"], f"by {kind}")
+    orders = "1 order" if answer["orders"] == 1 else f"{answer['orders']} orders"
+    return visit.go(f"/orders/{visit.params['id']}", f"Erased: {orders}, {answer['versions']} versions.")
 
 
 def _face(visit: Visit, content: Content, name: str) -> Face:
@@ -234,5 +264,6 @@ def line_sum(line: Line) -> tuple[Line, str | None]:
 
 PAGES = (
     Page("GET", "/orders", orders, twins=True),
+    Page("POST", "/orders/{id}/erase", erase, scope=Scope.ADMIN.value),
     Page("GET", "/orders/{id}", order),
 )
