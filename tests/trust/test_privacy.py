@@ -94,7 +94,7 @@ def test_no_canary_in_logs_metrics_or_foreign_errors(tmp_path: Path) -> None:
     assert 400 in statuses
     log = server.log.read_text()
     assert log.count("request.answered") > 100
-    for canary in (*SECRETS, server.key, key, key.rsplit("_", 1)[1], MAIL.replace("@", "%40")):
+    for canary in (*SECRETS, server.key, key, key[-43:], MAIL.replace("@", "%40")):
         assert canary not in metrics, canary
         assert canary not in log, next(line for line in log.splitlines() if canary in line)
 
