@@ -15,6 +15,7 @@ import uvloop
 from ordermill import __version__
 from ordermill.app import House, Unavailable, lock_data, make_engine, note_address, prepare
 from ordermill.config import Config
+from ordermill.core.errors import Overloaded
 from ordermill.core.order import Mode
 from ordermill.web import observe
 from ordermill.web.server import Server
@@ -88,8 +89,7 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
         where = "PostgreSQL" if config.database_url else f"{config.data} (SQLite)"
         print(f"Ordermill {__version__}   data {where}   {url}", flush=True)
         if meanwhile is None:
-            token = await house.console.store.make_link(1, Mode.LIVE)
-            print(f"Console   {house.console.link_to_sign_in(url, token)}   (one-time link)", flush=True)
+            print(f"Console   {await _way_in(house, url)}", flush=True)
         watch = asyncio.create_task(_watch(server, house))
         if config.background:
             background += start_background(house)
@@ -103,8 +103,25 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
         ready.cancel()
         upkeep.cancel()
         await stop_background(house, background)
-        await house.authenticator.write_down()
+        await _note_uses(house)
         house.close()
+
+
+async def _way_in(house: House, url: str) -> str:
+    """The console's address. The server serves, whether or not the ledger can be written just now."""
+    try:
+        token = await house.console.store.make_link(1, Mode.LIVE)
+    except Overloaded:
+        return f"{url}/console   (no one-time link now: the ledger cannot be used; later: ordermill login-link)"
+    return f"{house.console.link_to_sign_in(url, token)}   (one-time link)"
+
+
+async def _note_uses(house: House) -> None:
+    """When keys were last used: lost, if the ledger is away, and no reason to hold up the end."""
+    try:
+        await house.authenticator.write_down()
+    except Overloaded as error:
+        observe.log.warning("keys.uses_lost", error=str(error))
 
 
 def start_background(house: House) -> list[asyncio.Task[None]]:

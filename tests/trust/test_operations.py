@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,8 +22,11 @@ import yaml
 from postgres_server import PostgresServer, fresh_database, installations
 from server_process import ROOT, ServerProcess
 
+from ordermill import running
 from ordermill.app import House, make_engine, prepare
 from ordermill.config import Config
+from ordermill.core.errors import Overloaded
+from ordermill.core.order import Mode
 
 DEPLOY = ROOT / "deploy"
 
@@ -67,6 +72,57 @@ def test_readyz_follows_the_database_and_livez_does_not(tmp_path: Path) -> None:
             until(server.url + "/readyz", 200, 5)
     finally:
         database.stop()
+
+
+def test_a_server_whose_database_is_gone_still_leaves_when_asked(tmp_path: Path) -> None:
+    """The last uses of keys are then lost, which is said; nothing else, and nothing waits for the database."""
+    found = installations()
+    if not found:
+        pytest.skip("PostgreSQL is missing here")
+    database = PostgresServer(next(iter(found.values())))
+    try:
+        with ServerProcess(tmp_path, database_url=fresh_database(database.url)) as server:
+            asked = urllib.request.Request(server.url + "/v3/orders", headers={"api-key": server.key})
+            with urllib.request.urlopen(asked, timeout=8) as answer:
+                assert answer.status == 200
+            database.crash()
+            assert server.stop() == 0
+            assert "keys.uses_lost" in server.log.read_text()
+    finally:
+        database.stop()
+
+
+@pytest.mark.anyio
+async def test_a_ledger_that_cannot_be_written_at_the_start_does_not_end_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The database may go in the instant between listening and the link to the console."""
+    config = Config(data=str(tmp_path), background=False)
+    engine = make_engine(config)
+    prepare(engine, config)
+    house = House(config, engine)
+
+    async def away(account_id: int, mode: Mode) -> str:
+        raise Overloaded("the database cannot be reached now")
+
+    monkeypatch.setattr(house.console.store, "make_link", away)
+    monkeypatch.setattr(running, "calm_collector", lambda: None)  # this process has more to do than serve
+    listening = running.listen("127.0.0.1", 0)
+    serving = asyncio.create_task(running._run(house, config, listening, None))
+    try:
+        told = ""
+        while "Console" not in told:
+            assert not serving.done(), serving.exception()
+            told += capsys.readouterr().out
+            await asyncio.sleep(0.02)
+        assert "ordermill login-link" in told
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/livez"
+        assert (await asyncio.to_thread(get, url))[0] == 200
+    finally:
+        if not serving.done():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert await serving == 0
+        listening.close()
 
 
 @pytest.mark.anyio

@@ -312,3 +312,23 @@ async def test_a_reader_that_is_killed_is_told_and_leaves_everything_as_it_was(
     left = await importer.imports.get(sender, job.id)
     assert (left.state, left.batch_id) == (ImportState.FAILED, None)
     assert "the reader ended" in left.message
+
+
+async def test_one_import_that_cannot_be_worked_on_does_not_end_the_others(
+    importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = asyncio.Event()
+    asked = 0
+
+    async def once(until: asyncio.Event | None = None) -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise ValueError("something nobody thought of")
+        stopping.set()
+        return True
+
+    monkeypatch.setattr(importer, "run_once", once)
+    importer.wake.set()
+    await asyncio.wait_for(importer.run_until(stopping), 10)
+    assert asked == 2

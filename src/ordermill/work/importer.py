@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from ordermill.core.batch import Batch, Submission
 from ordermill.core.errors import Conflict, Overloaded
@@ -36,6 +37,7 @@ POLL_S = 1.0
 PAUSE_S = 10.0  # after the ledger could not be used
 RENEW_EVERY_S = 1.0
 
+log: Any = structlog.get_logger()
 _encode = msgspec.json.encode
 _plan = msgspec.json.Decoder(Plan)
 Progress = Callable[["Running"], None]
@@ -90,8 +92,12 @@ class Importer:
         while not stopping.is_set():
             self.wake.clear()
             worked = False
-            with suppress(Overloaded):
+            try:
                 worked = await self.run_once(stopping)
+            except Overloaded:
+                pass  # the ledger is away; it is asked again below
+            except Exception:  # one import must not end the work on the others; when its lease runs out, it is due again
+                log.exception("import.failed")
             if not worked:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(_first(self.wake.wait(), stopping.wait()), POLL_S)
