@@ -96,7 +96,7 @@ class Importer:
                 worked = await self.run_once(stopping)
             except Overloaded:
                 pass  # the ledger is away; it is asked again below
-            except Exception:  # one import must not end the work on the others; when its lease runs out, it is due again
+            except Exception:  # one import must not end the work on the others; its lease runs out, and it is due again
                 log.exception("import.failed")
             if not worked:
                 with suppress(TimeoutError):
