@@ -53,6 +53,7 @@ from ordermill.web.limits import RateLimiter
 from ordermill.web.streaming import Streams
 from ordermill.web.throttle import Addresses, FailedKeys
 from ordermill.work.importer import Importer
+from ordermill.work.presence import Presence, own_name
 from ordermill.work.upkeep import Upkeep
 
 DATABASE_FILE = "ordermill.db"
@@ -262,6 +263,7 @@ class House:
         self.dialects = make_dialects(self.mill, self.limits, config, self.pipeline.endpoints)
         self.ledger.on_settled = observe.count_settled
         self.upkeep = self._make_upkeep()
+        self.presence = Presence(self.ledger.lanes, clock)
         self.imports = ImportLedger(self.ledger.lanes, clock)
         contracts = {dialect.name: dialect for dialect in self.dialects}
         self.importer = Importer(
@@ -269,7 +271,7 @@ class House:
             self.imports,
             contracts,
             clock,
-            owner=f"{os.uname().nodename}:{os.getpid()}",
+            owner=own_name(),
             settings=reader_settings(config),
         )
         files = (

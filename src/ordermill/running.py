@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import uvloop
 
@@ -17,9 +18,12 @@ from ordermill.app import House, Unavailable, lock_data, make_engine, note_addre
 from ordermill.config import Config
 from ordermill.core.errors import Overloaded
 from ordermill.core.order import Mode
+from ordermill.core.watching import TOLD_EVERY_S
 from ordermill.web import observe
 from ordermill.web.server import Server
 
+TURN_S = 0.25
+TURNS_TO_TELL = int(TOLD_EVERY_S / TURN_S)
 IMPORT_GRACE_S = 3.0  # an import that is not at the end of its chunk by then is taken up again at the next start
 Meanwhile = Callable[[House, str], Awaitable[None]]
 
@@ -75,6 +79,7 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
         header_bytes_max=house.limits.header_bytes,
     )
     server.install_signal_handlers_on(asyncio.get_running_loop())
+    house.presence.doing = "requests, deliveries, imports" if config.background else "requests"
     upkeep = asyncio.create_task(_upkeep(house))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     ready = asyncio.create_task(server.ready.wait())
@@ -104,6 +109,7 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
         upkeep.cancel()
         await stop_background(house, background)
         await _note_uses(house)
+        await _say_goodbye(house)
         house.close()
 
 
@@ -112,7 +118,7 @@ async def _way_in(house: House, url: str) -> str:
     try:
         token = await house.console.store.make_link(1, Mode.LIVE)
     except Overloaded:
-        return f"{url}/console   (no one-time link now: the ledger cannot be used; later: ordermill login-link)"
+        return f"{url}{house.console.root}/   (the ledger is away; ordermill login-link makes a link later)"
     return f"{house.console.link_to_sign_in(url, token)}   (one-time link)"
 
 
@@ -122,6 +128,12 @@ async def _note_uses(house: House) -> None:
         await house.authenticator.write_down()
     except Overloaded as error:
         observe.log.warning("keys.uses_lost", error=str(error))
+
+
+async def _say_goodbye(house: House) -> None:
+    """So that nobody takes this process for one that fell silent."""
+    with suppress(Overloaded):
+        await house.presence.leave()
 
 
 def start_background(house: House) -> list[asyncio.Task[None]]:
@@ -159,6 +171,7 @@ async def _work(house: House) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, house.stopping.set)
     running = start_background(house)
+    house.presence.doing = "worker: deliveries, imports, clean-up"
     upkeep = asyncio.create_task(_upkeep(house))
     calm_collector()
     print(f"Ordermill {__version__}   worker: deliveries, imports, clean-up", flush=True)
@@ -168,6 +181,7 @@ async def _work(house: House) -> int:
     finally:
         upkeep.cancel()
         await stop_background(house, running)
+        await _say_goodbye(house)
         house.close()
 
 
@@ -181,15 +195,16 @@ async def _watch(server: Server, house: House) -> None:
 
 async def _upkeep(house: House) -> None:
     """Small regular duties of this process."""
-    turn = 110  # the first measures soon
+    turn = TURNS_TO_TELL - 10  # the first measures soon
     while True:
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(TURN_S)
         turn += 1
         observe.LINES.flush()
         observe.BUFFERED.set(house.web.bodies.held)
         observe.WAITING.set(house.ledger.lanes.waiting())
-        if turn % 120 == 0:
+        if turn % TURNS_TO_TELL == 0:
             try:
+                await house.presence.tell()
                 await asyncio.to_thread(house.measure)
                 await house.authenticator.write_down()
             except Exception as error:

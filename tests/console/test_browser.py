@@ -393,7 +393,7 @@ def test_axe_finds_nothing_in_either_mode(chromium: Any, server: ServerProcess, 
     lists = ("/batches", "/orders", "/requests", "/webhooks")
     batch, order, request, endpoint = [first_link(seat, path) for path in lists]
     for path in (
-        "/", "/?range=7d", "/batches", batch, f"{batch}?show=all", "/orders", order, f"{order}?tab=sent",
+        "/", "/?range=1h", "/?range=7d", "/batches", batch, f"{batch}?show=all", "/orders", order, f"{order}?tab=sent",
         f"{order}?tab=events", "/import", "/webhooks", endpoint, "/requests", request, "/keys", "/playground",
         "/reference/brevo", "/system", "/nowhere",
     ):  # fmt: skip

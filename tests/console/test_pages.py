@@ -16,7 +16,10 @@ from ordermill.app import House
 from ordermill.core.account import Scope
 from ordermill.core.order import Mode
 from ordermill.core.query import BatchQuery
+from ordermill.core.watching import Process
+from ordermill.store import duties
 from ordermill.web.http import Reply, Request
+from ordermill.work.presence import own_name
 
 pytestmark = pytest.mark.anyio
 PAGES = ("/", "/batches", "/orders", "/webhooks", "/requests", "/keys", "/playground", "/reference", "/system")
@@ -79,6 +82,12 @@ async def test_the_overview_says_what_needs_attention(full: Visitor) -> None:
     assert figures["Accepted"] == "7"
     assert figures["Failed"] == "2"
     assert len(page.all(".chart .touch")) == 24
+    hour = await full.get("/?range=1h")
+    assert "Orders per 5 minutes" in hour.text
+    assert {node.css_first("dt").text(): node.css_first("dd").text() for node in hour.all(".figures > div")} == figures
+    assert len(hour.all(".chart .touch")) in (12, 13)
+    minutes = (await full.http.get("/overview.json?range=1h")).json()["data"]
+    assert sum(entry["received"] for entry in minutes) == 7
     assert len((await full.get("/?range=7d")).all(".chart .touch")) in (28, 29)
     assert len((await full.get("/?range=30d")).all(".chart .touch")) in (30, 31)
 
@@ -104,6 +113,23 @@ async def test_lists_have_twins_with_the_same_filters(full: Visitor) -> None:
     for path in ("/orders", "/requests", "/webhooks", "/keys", "/overview", "/batches/bch_2/items"):
         assert (await full.http.get(path + ".json")).status_code == 200
         assert (await full.http.get(path + ".csv")).status_code == 200
+
+
+async def test_the_system_page_tells_who_works_on_the_ledger_and_who_fell_silent(
+    visitor: Visitor, house: House
+) -> None:
+    await house.presence.tell()
+    gone = Process("elsewhere:17", "worker", "0.1", 0, house.presence.clock() - 91_000_000)
+    await house.ledger.lanes.write(lambda tx: duties.save_process(tx, gone))
+    page = await visitor.get("/system")
+    rows = [row.text() for row in page.all("section[aria-labelledby=processes-title] tbody tr")]
+    assert len(rows) == 2
+    assert "elsewhere:17" in rows[0]
+    assert "silent" in rows[0]
+    assert own_name() in rows[1]
+    assert "there" in rows[1]
+    await house.presence.leave()
+    assert own_name() not in (await visitor.get("/system")).one("section[aria-labelledby=processes-title]").text()
 
 
 async def test_a_person_is_erased_from_the_order_page(visitor: Visitor, house: House) -> None:

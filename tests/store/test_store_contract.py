@@ -11,10 +11,13 @@ from ledgers import SECOND, START, Clock, ask, bad, order, put, put_one, reopene
 
 from ordermill.core.batch import BatchStatus, Draft, ErrorPolicy, OutcomeKind, Problem, Sender, item_id
 from ordermill.core.errors import Conflict, Duplicate, Invalid, NotFound
+from ordermill.core.figures import MINUTE_US
 from ordermill.core.memo import KEPT_S, AlreadyRemembered, Answer, Memo
 from ordermill.core.mill import single
 from ordermill.core.order import Mode, NewOrder, OnExisting, Order, OrderKey
 from ordermill.core.query import BatchQuery, ItemQuery, OrderQuery
+from ordermill.core.watching import Process
+from ordermill.store import duties
 from ordermill.store.engine import Engine
 from ordermill.store.intake import Job
 from ordermill.store.lanes import SMALL
@@ -409,6 +412,46 @@ async def test_the_tally_is_the_sum_of_all_batches_and_singles(ledger: Ledger, e
     assert tallied(engine, who) == {
         "batches": 2, "received": 6, "created": 3, "updated": 1, "unchanged": 1, "failed": 1,
     }  # fmt: skip
+
+
+async def test_the_minutes_tell_what_the_hours_tell_until_they_are_forgotten(
+    ledger: Ledger, engine: Engine, clock: Clock
+) -> None:
+    who = sender()
+    await put(ledger, who, order("A", at=5), order("B"), bad("2"))
+    await put_one(ledger, who, order("C"))
+    clock.advance(60)
+    await put(ledger, who, order("A", at=6))
+    now = clock() // MINUTE_US
+    told = await ledger.find_minutes(who, now - 1, now + 1)
+    assert [(tally.hour, tally.received, tally.failed) for tally in told] == [(now - 1, 4, 1), (now, 1, 0)]
+    assert await ledger.find_minutes(sender(), now - 1, now + 1) == ()
+    assert (await ledger.find_minutes(who, now, now + 1))[0].updated == 1
+    await ledger.lanes.write(lambda tx: duties.forget_minutes(tx, who.account_id, now))
+    assert [tally.hour for tally in await ledger.find_minutes(who, 0, now + 1)] == [now]
+    assert tallied(engine, who)["received"] == 5
+
+
+async def test_processes_are_known_until_they_leave_or_are_silent_for_a_day(ledger: Ledger, clock: Clock) -> None:
+    async def told() -> list[tuple[str, int]]:
+        found = await ledger.lanes.read(duties.find_processes)
+        return [(process.name, process.seen_at) for process in found]
+
+    async def tell(name: str) -> None:
+        process = Process(name, "requests", "1.0", START, clock())
+        await ledger.lanes.write(lambda tx: duties.save_process(tx, process))
+
+    began = clock()
+    await tell("a:1")
+    await tell("b:2")
+    clock.advance(30)
+    await tell("a:1")
+    assert await told() == [("a:1", clock()), ("b:2", began)]
+    clock.advance(86_400 - 10)
+    await tell("a:1")
+    assert await told() == [("a:1", clock())]
+    await ledger.lanes.write(lambda tx: duties.forget_process(tx, "a:1"))
+    assert await told() == []
 
 
 # numbers

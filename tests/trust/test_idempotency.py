@@ -105,6 +105,11 @@ def fresh(body: Any) -> Any:
     return json.loads(text.replace("canary7c1", f"c{uuid4().hex[:12]}"))
 
 
+def told_of(answer: httpx.Response) -> dict[str, str]:
+    """The headers that tell of the effect: which batch it was, how many orders were taken."""
+    return {name: value for name, value in answer.headers.items() if name.startswith(("ordermill-", "location"))}
+
+
 def differs(body: Any) -> Any:
     other = copy.deepcopy(body) if body is not None else {}
     return {**other, "zz": "different"}
@@ -125,10 +130,13 @@ async def test_the_same_answer_is_given_again(two: Two, method: str, path: str, 
     assert first.status_code < 300, first.text
     assert status in (None, first.status_code)
     assert "idempotent-replayed" not in first.headers
+    if method == "POST" and path in ("/v3/orders/status/batch", "/v1/batches/orders", "/centra/orders"):
+        assert "ordermill-batch-id" in told_of(first)
     for place in (1, 0):
         again = await two.call(place, method, path, body, "once")
         assert (again.status_code, again.content) == (first.status_code, first.content)
         assert again.headers["idempotent-replayed"] == "true"
+        assert told_of(again) == told_of(first)
     if method == "DELETE":  # whose body means nothing
         return
     other = await two.call(1, method, path, differs(body), "once")

@@ -25,8 +25,6 @@ from ordermill.core.query import BatchQuery, Cause
 from ordermill.core.watching import Sums
 from ordermill.store.sqlite.engine import SqliteEngine
 
-HOUR = formats.HOUR
-RANGES = {"24h": ("24 h", 24, 1), "7d": ("7 d", 168, 6), "30d": ("30 d", 720, 24)}  # word, hours, hours in a bar
 RECENT = 8
 DISK_LOW = 1024 * 1024 * 1024
 LOOKED_AT = 20  # batches with failures that the attention strip follows up
@@ -43,6 +41,34 @@ KEY_HEADERS = (
 )
 
 
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """A range of the chart: so many slots (hours, or minutes) back from now, so many in a bar, a label each so many."""
+
+    word: str
+    slots: int
+    step: int
+    bar: str
+    labels: int
+    slot_us: int = formats.HOUR
+
+    @property
+    def minutes(self) -> bool:
+        return self.slot_us == formats.MINUTE
+
+    def bounds(self, now: int) -> tuple[int, int]:
+        """The first slot since 1970 UTC, and the one behind the last."""
+        behind = now // self.slot_us + 1
+        return behind - self.slots, behind
+
+
+RANGES = {
+    "1h": Span(word="1 h", slots=60, step=5, bar="5 minutes", labels=3, slot_us=formats.MINUTE),
+    "24h": Span(word="24 h", slots=24, step=1, bar="hour", labels=3),
+    "7d": Span(word="7 d", slots=168, step=6, bar="6 hours", labels=4),
+    "30d": Span(word="30 d", slots=720, step=24, bar="day", labels=5),
+}
+
+
 class Attention(msgspec.Struct, frozen=True, kw_only=True):
     """Failed orders of the last day that nothing has been done about yet."""
 
@@ -56,28 +82,27 @@ async def overview(visit: Visit) -> Response:
     chosen = visit.query.get("range", "24h")
     if chosen not in RANGES:
         chosen = "24h"
-    _, hours, step = RANGES[chosen]
-    behind = visit.now // HOUR + 1
-    first = behind - hours
+    span = RANGES[chosen]
+    first, behind = span.bounds(visit.now)
     store, sender = visit.console.store, visit.sender
-    found = await find_hours(visit, first, behind)
+    found = await find_slots(visit, span, first, behind)
     total = add(found)
     if visit.twin:
-        return _twin(visit, found)
+        return _twin(visit, span, found)
     recent = await visit.console.mill.find_batches(sender, BatchQuery(limit=RECENT))
     empty = not total.received and not recent.entries
-    times = visit.console.requests.times(visit.account_id, visit.now - hours * HOUR)
+    times = visit.console.requests.times(visit.account_id, visit.now - span.slots * span.slot_us)
     return await visit.page(
         "overview.html",
         title="Overview",
         nav="overview",
         chosen=chosen,
-        ranges={word: entry[0] for word, entry in RANGES.items()},
+        ranges={word: entry.word for word, entry in RANGES.items()},
+        span=span,
         empty=empty,
         total=total,
-        columns=columns(visit, found, first, behind, step),
-        hours=found,
-        shares=await store.find_shares(sender, first, behind),
+        columns=columns(visit, found, span, first, behind),
+        shares=await store.find_shares(sender, first, behind, minutes=span.minutes),
         keys={key.id: key.name for key in await visit.console.ledger.find_keys(visit.account_id)},
         waiting=await store.find_backlog(sender),
         p95=percentile(times, 0.95),
@@ -87,19 +112,28 @@ async def overview(visit: Visit) -> Response:
         recent=recent.entries,
         files=await file_names(visit, recent.entries),
         running=any(not batch.status.final for batch in recent.entries),
-        step=step,
         today=formats.long_day(visit.now, visit.zone),
-        compared=await _compared(visit, total, first, behind),
+        compared=await _compared(visit, total, span, first, behind),
         warnings=await _warnings(visit),
         hooks=await overall(visit),
         curls=curls(visit) if empty else [],
     )
 
 
-async def find_hours(visit: Visit, first: int, behind: int) -> tuple[Sums, ...]:
-    """The hours that have any orders."""
-    found = await visit.console.ledger.find_figures(visit.sender, TallyQuery(since_hour=first, until_hour=behind))
-    return tuple(Sums(**msgspec.structs.asdict(tally)) for tally in found.hours)
+async def find_slots(visit: Visit, span: Span, first: int, behind: int) -> tuple[Sums, ...]:
+    """The hours or minutes that have any orders."""
+    ledger = visit.console.ledger
+    if span.minutes:
+        found = await ledger.find_minutes(visit.sender, first, behind)
+    else:
+        found = (await ledger.find_figures(visit.sender, TallyQuery(since_hour=first, until_hour=behind))).hours
+    return tuple(
+        Sums(
+            slot=tally.hour, batches=tally.batches, received=tally.received, created=tally.created,
+            updated=tally.updated, unchanged=tally.unchanged, failed=tally.failed,
+        )
+        for tally in found
+    )  # fmt: skip
 
 
 def add(sums: Sequence[Sums]) -> Sums:
@@ -113,16 +147,18 @@ def add(sums: Sequence[Sums]) -> Sums:
     )
 
 
-async def _compared(visit: Visit, total: Sums, first: int, behind: int) -> str:
+async def _compared(visit: Visit, total: Sums, span: Span, first: int, behind: int) -> str:
     """How much more or less that is than before: a day is compared with the same day last week."""
     length = behind - first
-    shift, name = (168, f"last {formats.DAYS[formats.moment(visit.now, visit.zone).weekday()]}")
-    if length > 24:
-        shift, name = length, f"the {length // 24} days before"
-    found = await find_hours(visit, first - shift, behind - shift)
+    shift, name, word = length, f"the {length // 24} days before", "in"
+    if span.minutes:
+        name = "the hour before"
+    elif length <= 24:
+        shift, name, word = 168, f"last {formats.DAYS[formats.moment(visit.now, visit.zone).weekday()]}", "on"
+    found = await find_slots(visit, span, first - shift, behind - shift)
     before = add(found).received
     if not before:
-        return f"none on {name}" if length <= 24 else f"none in {name}"
+        return f"none {word} {name}"
     change = round(100 * (total.received - before) / before)
     return f"{'+' if change >= 0 else '−'}{formats.NARROW}{formats.group(abs(change))}{formats.NARROW}% on {name}"
 
@@ -137,36 +173,39 @@ def curls(visit: Visit) -> list[tuple[str, str]]:
     return told
 
 
-def columns(visit: Visit, found: Sequence[Sums], first: int, behind: int, step: int) -> list[Column]:
+def columns(visit: Visit, found: Sequence[Sums], span: Span, first: int, behind: int) -> list[Column]:
     """A bar for each step, those without any orders too. Days begin at midnight of the chosen zone."""
-    by_hour = {entry.hour: entry for entry in found}
-    single = [[hour] for hour in range(first, behind)]
-    groups = single if step == 1 else _by_local_time(visit, first, behind, step)
-    return [_column(visit, group, [by_hour[hour] for hour in group if hour in by_hour], step) for group in groups]
+    by_slot = {entry.slot: entry for entry in found}
+    groups = [[slot] for slot in range(first, behind)] if span.step == 1 else _by_local_time(visit, span, first, behind)
+    return [_column(visit, span, group, [by_slot[slot] for slot in group if slot in by_slot]) for group in groups]
 
 
-def _by_local_time(visit: Visit, first: int, behind: int, step: int) -> list[list[int]]:
-    groups: dict[tuple[int, int], list[int]] = {}
-    for hour in range(first, behind):
-        at = formats.moment(hour * HOUR, visit.zone)
-        groups.setdefault((at.toordinal(), at.hour // step), []).append(hour)
+def _by_local_time(visit: Visit, span: Span, first: int, behind: int) -> list[list[int]]:
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for slot in range(first, behind):
+        at = formats.moment(slot * span.slot_us, visit.zone)
+        part = (at.hour, at.minute // span.step) if span.minutes else (at.hour // span.step,)
+        groups.setdefault((at.toordinal(), *part), []).append(slot)
     return list(groups.values())
 
 
-def _column(visit: Visit, group: list[int], sums: list[Sums], step: int) -> Column:
+def _column(visit: Visit, span: Span, group: list[int], sums: list[Sums]) -> Column:
     total = add(sums)
-    start = formats.moment(group[0] * HOUR, visit.zone)
+    start = formats.moment(group[0] * span.slot_us, visit.zone)
+    end = start + timedelta(microseconds=len(group) * span.slot_us)
     day = f"{start.day} {formats.MONTHS[start.month - 1]}"
-    end = start + timedelta(hours=len(group))
-    label = f"{start:%H}:00" if step == 1 else day
-    name = day if step == 24 else f"{day} {start:%H}:00–{end:%H}:00"
+    label = f"{start:%H:%M}" if span.minutes or span.step == 1 else day
+    name = day if span.step == 24 else f"{day} {start:%H:%M}–{end:%H:%M}"
     title = f"{name}: {formats.group(total.completed)} completed, {formats.group(total.failed)} failed"
     return Column(label=label, title=title, completed=total.completed, failed=total.failed)
 
 
-def _twin(visit: Visit, found: Sequence[Sums]) -> Response:
-    names = ("hour", "batches", "received", "created", "updated", "unchanged", "failed")
-    rows = [(formats.iso_utc(entry.hour * HOUR), *(getattr(entry, name) for name in names[1:])) for entry in found]
+def _twin(visit: Visit, span: Span, found: Sequence[Sums]) -> Response:
+    slot = "minute" if span.minutes else "hour"
+    names = (slot, "batches", "received", "created", "updated", "unchanged", "failed")
+    rows = [
+        (formats.iso_utc(entry.slot * span.slot_us), *(getattr(entry, name) for name in names[1:])) for entry in found
+    ]
     if visit.twin == "json":
         return visit.json(dict(zip(names, row, strict=True)) for row in rows)
 
@@ -174,7 +213,7 @@ def _twin(visit: Visit, found: Sequence[Sums]) -> Response:
         for row in rows:
             yield row
 
-    return visit.csv("ordermill-hours", names, each())
+    return visit.csv(f"ordermill-{slot}s", names, each())
 
 
 async def find_attention(visit: Visit) -> Attention:

@@ -19,6 +19,7 @@ from ordermill.console import formats
 from ordermill.console.visit import Page, Visit
 from ordermill.core.account import DEFAULT_ACCOUNT_ID, Scope
 from ordermill.core.errors import Conflict, NotFound
+from ordermill.store import duties
 from ordermill.store.backup import BadCopy, verify
 from ordermill.store.sqlite.engine import SqliteEngine
 from ordermill.web import observe
@@ -48,6 +49,7 @@ async def system(visit: Visit) -> Response:
         versions=_versions(visit) if keeper else [],
         migrations=await visit.console.ledger.lanes.read(lambda tx: tx.all("find_migrations")) if keeper else (),
         waiting=visit.console.ledger.lanes.waiting(),
+        processes=await visit.console.ledger.lanes.read(duties.find_processes) if keeper else (),
         copies=await asyncio.to_thread(_copies, visit) if keeper else [],
         copying=isinstance(visit.console.ledger.engine, SqliteEngine),
         settings=settings(visit.console.config) if keeper else [],

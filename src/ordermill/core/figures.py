@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-HOUR_US = 3_600_000_000
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+MINUTES_KEPT = 180  # of what came in minute by minute; the hours stay
 
 
 class TallyQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +21,7 @@ class TallyQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """What came in during one hour, or altogether (hour 0)."""
+    """What came in during one hour (of find_minutes: one minute), counted since 1970 UTC, or altogether (0)."""
 
     hour: int
     batches: int

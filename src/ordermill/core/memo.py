@@ -12,11 +12,12 @@ KEPT_S = 24 * 3600
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What was answered: HTTP status, content type and body."""
+    """What was answered: HTTP status, content type, body, and the headers that belong to it (lower-case names)."""
 
     status: int
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Remembered(msgspec.Struct, frozen=True):

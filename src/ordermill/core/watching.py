@@ -8,6 +8,8 @@ from ordermill.core.account import Scope
 from ordermill.core.order import Mode, Order
 from ordermill.core.query import OrderQuery
 
+TOLD_EVERY_S = 30  # a process tells that it is there
+
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who signed in. `key_id` is '' after a one-time link, which may look at both modes.
@@ -46,10 +48,25 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """What came in. `hour` counts from 1970 UTC; `dialect` and `key_id` are set where the sums are of one key."""
+class Process(msgspec.Struct, frozen=True):
+    """One of the processes that work on this ledger. Instants are µs since 1970 UTC. `doing`: what it is for."""
 
-    hour: int = 0
+    name: str
+    doing: str
+    version: str
+    started_at: int
+    seen_at: int
+
+    def silent(self, now: int) -> bool:
+        """Whether it has missed telling that it is there, more than once."""
+        return now - self.seen_at > 3 * TOLD_EVERY_S * 1_000_000
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """What came in. `slot` is the hour, or the minute, since 1970 UTC; `dialect` and `key_id` are set where the sums
+    are of one key."""
+
+    slot: int = 0
     dialect: str = ""
     key_id: str = ""
     batches: int = 0

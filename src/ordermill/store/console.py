@@ -149,11 +149,10 @@ class ConsoleStore:
 
     # sums
 
-    async def find_shares(self, sender: Sender, first: int, behind: int) -> tuple[Sums, ...]:
-        """Sums of the whole span by contract and key."""
-        found = await self.lanes.read(
-            lambda tx: tx.all("console_shares", sender.account_id, int(sender.mode), first, behind)
-        )
+    async def find_shares(self, sender: Sender, first: int, behind: int, *, minutes: bool = False) -> tuple[Sums, ...]:
+        """Sums of the whole span by contract and key. The span is in hours since 1970 UTC, or in minutes."""
+        statement = "console_minute_shares" if minutes else "console_shares"
+        found = await self.lanes.read(lambda tx: tx.all(statement, sender.account_id, int(sender.mode), first, behind))
         return tuple(_sums(row[2:], dialect=row[0], key_id=row[1]) for row in found)
 
     async def find_backlog(self, sender: Sender) -> Backlog:

@@ -105,9 +105,3 @@ def forget_documents(tx: Transaction, account_id: int, above: int, before: int) 
 def forget_memos(tx: Transaction, account_id: int, before: int) -> int:
     """Answers to Idempotency-Keys that are past their time."""
     return tx.run("forget_memos_of", account_id, before)
-
-
-def claim_duty(tx: Transaction, name: str, now: int, next_at: int) -> bool:
-    """Whether this process is the one to do it now; the others see that it is not due."""
-    tx.run("add_duty", name)
-    return tx.run("claim_duty", next_at, name, now) == 1

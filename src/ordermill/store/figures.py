@@ -7,6 +7,12 @@ from ordermill.core.figures import Figures, Tally, TallyQuery
 from ordermill.store.engine import Transaction
 
 
+def find_minutes(tx: Transaction, sender: Sender, since: int, until: int) -> tuple[Tally, ...]:
+    """The minutes (since 1970 UTC; `until` excluded) in which something came in; MINUTES_KEPT of them are there."""
+    found = tx.all("find_tally_minutes", sender.account_id, sender.mode, since, until)
+    return tuple(Tally(*map(int, row)) for row in found)
+
+
 def find_figures(tx: Transaction, sender: Sender, query: TallyQuery) -> Figures:
     """The figures of the sender's account and mode."""
     asked = [

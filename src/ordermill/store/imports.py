@@ -8,11 +8,11 @@ import msgspec
 
 from ordermill.core.batch import Batch, BatchStatus, Counts, Sender, Submission
 from ordermill.core.errors import Conflict, NotFound
+from ordermill.core.figures import HOUR_US
 from ordermill.core.importing import LEASE_S, ImportJob, ImportState
 from ordermill.core.order import Mode
 from ordermill.store import rows
 from ordermill.store.engine import Row, Transaction
-from ordermill.store.intake import HOUR_US
 from ordermill.store.lanes import Lanes
 
 _NEWEST = 2**62

@@ -30,6 +30,7 @@ from ordermill.core.batch import (
     roll_up,
 )
 from ordermill.core.errors import Conflict, Duplicate, Invalid
+from ordermill.core.figures import HOUR_US, MINUTE_US
 from ordermill.core.memo import KEPT_S, AlreadyRemembered, Memo
 from ordermill.core.order import NewOrder, Order, OrderKey
 from ordermill.core.outcome import Created, Outcome, Rejected, Stale, Unchanged, Updated
@@ -40,7 +41,6 @@ from ordermill.store.announcing import OWN_VOICES, Voices, announce_settled
 from ordermill.store.contacts import resolve_contacts
 from ordermill.store.engine import Collided, Row, Transaction
 
-HOUR_US = 3_600_000_000
 _ORDER_KEY = itemgetter(1, 2, 3)  # dialect, source, reference in a row of save_orders
 _RETIRED = 3  # in a row of update_orders
 
@@ -338,7 +338,7 @@ class Settlement:
             self.tx.run("forget_memo", self.account_id, memo.key, oldest)
             saved = self.tx.run(
                 "save_memo", self.account_id, memo.key, memo.fingerprint, answer.status, answer.content_type,
-                answer.body, self.now,
+                rows.headers_text(answer.headers), answer.body, self.now,
             )  # fmt: skip
             if saved != 1:
                 raise AlreadyRemembered(memo.key)
@@ -358,9 +358,10 @@ class Settlement:
                 (int(new), chunk.received, chunk.created, chunk.updated, chunk.unchanged, chunk.failed)
             ):
                 tally[place] += number
-        hour = self.now // HOUR_US
+        hour, minute = self.now // HOUR_US, self.now // MINUTE_US
         for (dialect, key_id), tally in sorted(sums.items()):
             self.tx.run("add_tally", self.account_id, self.mode, hour, dialect, key_id, *tally)
+            self.tx.run("add_tally_minute", self.account_id, self.mode, minute, dialect, key_id, *tally)
 
     # telling
 

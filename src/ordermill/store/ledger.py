@@ -9,7 +9,7 @@ from ordermill.core.account import Account, ApiKey
 from ordermill.core.batch import Batch, Draft, Item, Sender, Settled, Submission
 from ordermill.core.erasing import Erased, Person
 from ordermill.core.errors import NotFound
-from ordermill.core.figures import Figures, TallyQuery
+from ordermill.core.figures import Figures, Tally, TallyQuery
 from ordermill.core.memo import KEPT_S, Answer, Memo, Remembered
 from ordermill.core.order import NewOrder, Order, OrderKey, Revision
 from ordermill.core.query import BatchQuery, Cause, ItemQuery, OrderQuery, Page
@@ -103,7 +103,10 @@ class Ledger:
 
         def verb(tx: Transaction) -> None:
             tx.run("forget_memo", account_id, key, now - KEPT_S * 1_000_000)
-            tx.run("save_memo", account_id, key, fingerprint, answer.status, answer.content_type, answer.body, now)
+            headers = rows.headers_text(answer.headers)
+            tx.run(
+                "save_memo", account_id, key, fingerprint, answer.status, answer.content_type, headers, answer.body, now
+            )
 
         await self.lanes.write(verb)
 
@@ -135,6 +138,9 @@ class Ledger:
 
     async def find_figures(self, sender: Sender, asked: TallyQuery) -> Figures:
         return await self.lanes.read(lambda tx: figures.find_figures(tx, sender, asked))
+
+    async def find_minutes(self, sender: Sender, since: int, until: int) -> tuple[Tally, ...]:
+        return await self.lanes.read(lambda tx: figures.find_minutes(tx, sender, since, until))
 
     # forgetting
 

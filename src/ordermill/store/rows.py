@@ -13,6 +13,7 @@ from ordermill.core.query import Cause
 from ordermill.store.engine import Row
 
 _problems = msgspec.json.Decoder(tuple[Problem, ...])
+_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 _encode = msgspec.json.Encoder().encode
 _MODES = (Mode.LIVE, Mode.TEST)
 _OUTCOMES = tuple(OutcomeKind)
@@ -154,7 +155,13 @@ def cause(row: Row) -> Cause:
 
 def remembered(row: Row) -> Remembered:
     """find_memo."""
-    return Remembered(bytes(row[0]), Answer(row[1], row[2], bytes(row[3])), row[4])
+    headers = _headers(row[3]) if row[3] else ()
+    return Remembered(bytes(row[0]), Answer(row[1], row[2], bytes(row[4]), headers), row[5])
+
+
+def headers_text(headers: tuple[tuple[str, str], ...]) -> str:
+    """For save_memo."""
+    return msgspec.json.encode(headers).decode() if headers else ""
 
 
 def problems_text(problems: tuple[Problem, ...]) -> str:

@@ -24,7 +24,7 @@ from ordermill.core.errors import (
     UnsupportedMedia,
 )
 from ordermill.core.limits import Limits
-from ordermill.core.memo import AlreadyRemembered, Answer, Remembered
+from ordermill.core.memo import AlreadyRemembered, Remembered
 from ordermill.core.store import Store
 from ordermill.failpoints import reach
 from ordermill.web import observe
@@ -206,8 +206,7 @@ class Web:
                     raise
                 return _replay(found, request)
             if not request.memo_taken and reply.status < 400:
-                answer = Answer(reply.status, reply.content_type, reply.body)
-                await self.store.keep_answer(account_id, request.memo_key, request.fingerprint, answer)
+                await self.store.keep_answer(account_id, request.memo_key, request.fingerprint, reply.answer)
             return reply
 
     @asynccontextmanager
@@ -296,7 +295,7 @@ def _replay(found: Remembered, request: Request) -> Reply:
     if found.fingerprint != request.fingerprint:
         raise KeyReused
     answer = found.answer
-    return Reply(answer.status, answer.body, answer.content_type, (("idempotent-replayed", "true"),))
+    return Reply(answer.status, answer.body, answer.content_type, (*answer.headers, ("idempotent-replayed", "true")))
 
 
 async def _send(

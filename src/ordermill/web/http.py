@@ -29,6 +29,11 @@ class Reply(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     stream: Callable[[], AsyncIterator[bytes]] | None = None
 
+    @property
+    def answer(self) -> Answer:
+        """What is remembered of it."""
+        return Answer(self.status, self.content_type, self.body, self.headers)
+
 
 class Request(msgspec.Struct):
     """One request, its body read whole and decompressed. Header names are lower case.
@@ -75,8 +80,7 @@ class Request(msgspec.Struct):
         self.memo_taken = True
 
         def answer(settled: Settled) -> Answer:
-            written = reply(settled)
-            return Answer(written.status, written.content_type, written.body)
+            return reply(settled).answer
 
         return Memo(self.memo_key, self.fingerprint, answer)
 

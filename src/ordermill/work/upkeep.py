@@ -8,12 +8,12 @@ from functools import partial
 
 import structlog
 
+from ordermill.core.figures import HOUR_US, MINUTE_US, MINUTES_KEPT
 from ordermill.core.memo import KEPT_S
-from ordermill.store import erasing
+from ordermill.store import duties, erasing
 from ordermill.store.ledger import Ledger
 
 log = structlog.get_logger()
-HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 LOOK_S = 60.0
 PAUSE_S = 0.05  # between two steps of the retention: orders go first
@@ -52,6 +52,7 @@ class Upkeep:
         """Does what is due."""
         if await self._is_mine("memos", HOUR_US):
             await self.forget_memos()
+            await self.forget_minutes()
         if self.raw_days and await self._is_mine("raw", DAY_US):
             await self.forget_documents()
         due = self.back_up is not None and self.backup_hours
@@ -63,6 +64,11 @@ class Upkeep:
         before = self.clock() - KEPT_S * 1_000_000
         for account in await self.ledger.find_accounts():
             await self.ledger.lanes.write(partial(erasing.forget_memos, account_id=account.id, before=before))
+
+    async def forget_minutes(self) -> None:
+        before = self.clock() // MINUTE_US - MINUTES_KEPT
+        for account in await self.ledger.find_accounts():
+            await self.ledger.lanes.write(partial(duties.forget_minutes, account_id=account.id, before=before))
 
     async def forget_documents(self) -> None:
         """In small steps, so that nobody waits for it."""
@@ -76,4 +82,4 @@ class Upkeep:
 
     async def _is_mine(self, name: str, every_us: int) -> bool:
         now = self.clock()
-        return await self.ledger.lanes.write(lambda tx: erasing.claim_duty(tx, name, now, now + every_us))
+        return await self.ledger.lanes.write(lambda tx: duties.claim_duty(tx, name, now, now + every_us))

@@ -37,6 +37,11 @@ SELECT id, at, mode, who, action, subject, detail FROM audit WHERE account_id = 
 SELECT dialect, key_id, sum(batches), sum(received), sum(created), sum(updated), sum(unchanged), sum(failed) FROM tally
 WHERE account_id = ? AND mode = ? AND hour >= ? AND hour < ? GROUP BY dialect, key_id ORDER BY sum(received) DESC, dialect, key_id
 
+-- name: console_minute_shares
+SELECT dialect, key_id, sum(batches), sum(received), sum(created), sum(updated), sum(unchanged), sum(failed)
+FROM tally_minute WHERE account_id = ? AND mode = ? AND minute >= ? AND minute < ?
+GROUP BY dialect, key_id ORDER BY sum(received) DESC, dialect, key_id
+
 -- name: console_backlog
 -- What still waits in open batches, and since when.
 SELECT count(*), coalesce(sum(waiting), 0), min(created_at) FROM batch

@@ -49,8 +49,3 @@ WHERE account_id = ? AND id > ? AND id <= ? AND document IS NOT NULL AND NOT EXI
     SELECT 1 FROM orders o WHERE o.account_id = item.account_id AND o.id = item.order_id AND o.document_item = item.id)
 -- name: forget_memos_of
 DELETE FROM memo WHERE account_id = ? AND created_at <= ?
-
--- name: claim_duty
-UPDATE duty SET due_at = ? WHERE account_id = 0 AND name = ? AND due_at <= ?
--- name: add_duty
-INSERT INTO duty (account_id, name, due_at) VALUES (0, ?, 0) ON CONFLICT DO NOTHING

@@ -11,6 +11,10 @@ t.key_id = ?
 -- name: tally.by_hour
 GROUP BY t.hour ORDER BY t.hour
 
+-- name: find_tally_minutes
+SELECT minute, sum(batches), sum(received), sum(created), sum(updated), sum(unchanged), sum(failed) FROM tally_minute
+WHERE account_id = ? AND mode = ? AND minute >= ? AND minute < ? GROUP BY minute ORDER BY minute
+
 -- name: find_order_counts
 SELECT dialect, orders FROM order_count WHERE account_id = ? AND mode = ? ORDER BY dialect
 

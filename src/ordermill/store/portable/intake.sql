@@ -2,12 +2,12 @@
 
 -- name: save_memo
 -- The first answer to an Idempotency-Key; nothing when there is one already.
-INSERT INTO memo (account_id, key, fingerprint, status, content_type, body, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO memo (account_id, key, fingerprint, status, content_type, headers, body, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (account_id, key) DO NOTHING
 
 -- name: find_memo
-SELECT fingerprint, status, content_type, body, created_at FROM memo
+SELECT fingerprint, status, content_type, headers, body, created_at FROM memo
 WHERE account_id = ? AND key = ? AND created_at > ?
 
 -- name: forget_memo
@@ -31,6 +31,18 @@ ON CONFLICT (account_id, mode, hour, dialect, key_id) DO UPDATE SET
     updated = tally.updated + excluded.updated,
     unchanged = tally.unchanged + excluded.unchanged,
     failed = tally.failed + excluded.failed
+
+-- name: add_tally_minute
+INSERT INTO tally_minute (
+    account_id, mode, minute, dialect, key_id, batches, received, created, updated, unchanged, failed
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (account_id, mode, minute, dialect, key_id) DO UPDATE SET
+    batches = tally_minute.batches + excluded.batches,
+    received = tally_minute.received + excluded.received,
+    created = tally_minute.created + excluded.created,
+    updated = tally_minute.updated + excluded.updated,
+    unchanged = tally_minute.unchanged + excluded.unchanged,
+    failed = tally_minute.failed + excluded.failed
 
 -- name: save_batch
 INSERT INTO batch (
