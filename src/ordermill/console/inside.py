@@ -47,8 +47,9 @@ class Inside:
         headers: Mapping[str, str] | None = None,
         mode: Mode | None = None,
         stream: AsyncIterator[bytes] | None = None,
+        request_id: str = "",
     ) -> Reply:
-        """What the contract answers, its refusals included."""
+        """What the contract answers, its refusals included. `request_id`: under what it stands in the log."""
         face, router = self._find(method, path)
         started = self.clock()
         request = Request(
@@ -57,7 +58,7 @@ class Inside:
             raw_query=urlencode(dict(query or {})).encode(),
             headers={"content-type": "application/json", **(headers or {})},
             body=body,
-            request_id=uuid4().hex,
+            request_id=request_id or uuid4().hex,
             now=started,
             sender=sender_of(session, mode),
             stream=stream,

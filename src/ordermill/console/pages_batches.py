@@ -18,7 +18,7 @@ from ordermill.console.visit import Page, Visit, iso
 from ordermill.core import ids
 from ordermill.core.account import Scope
 from ordermill.core.batch import Batch, BatchStatus, Item, OutcomeKind
-from ordermill.core.errors import Conflict, NotFound
+from ordermill.core.errors import Conflict, NotFound, Refusal
 from ordermill.core.importing import ImportJob
 from ordermill.core.order import Order
 from ordermill.core.query import BatchQuery, ItemQuery
@@ -26,6 +26,8 @@ from ordermill.files.errors_file import rows_of
 
 WRITE = Scope.ORDERS_WRITE.value
 STATUSES = tuple(status.value for status in BatchStatus)
+FILTERS = ("status", "contract", "key", "origin", "since", "before", "failures")
+RETRIED_AT_ONCE = 100  # batches of one click
 SHOWN: dict[str, tuple[OutcomeKind, ...]] = {
     "failed": (OutcomeKind.FAILED,),
     "completed": (OutcomeKind.CREATED, OutcomeKind.UPDATED, OutcomeKind.UNCHANGED, OutcomeKind.STALE),
@@ -85,17 +87,7 @@ def spell(number: int) -> str:
 async def batches(visit: Visit) -> Response:
     """GET /batches."""
     mill, sender = visit.console.mill, visit.sender
-    status = listing.word(visit, "status", STATUSES)
-    query = BatchQuery(
-        dialect=listing.word(visit, "contract", tuple(visit.console.dialects)),
-        statuses=(BatchStatus(status),) if status else (),
-        key_id=visit.query.get("key"),
-        origin=visit.query.get("origin"),
-        created_after=listing.day(visit, "since"),
-        created_before=listing.day(visit, "before", end=True),
-        has_failures=True if visit.query.get("failures") else None,
-        limit=PAGE,
-    )
+    query = _query(visit)
 
     async def fetch(after: int | None, limit: int) -> tuple[Sequence[Batch], int | None]:
         page = await mill.find_batches(sender, msgspec.structs.replace(query, after_id=after, limit=limit))
@@ -119,9 +111,24 @@ async def batches(visit: Visit) -> Response:
             lambda than: visit.console.store.count_newer(sender, "batches", than),
         ),
         running=any(not batch.status.final for batch in entries),
-        filtered=any(visit.query.get(name) for name in ("status", "contract", "key", "origin", "since", "before",
-                                                        "failures")),
+        filtered=any(visit.query.get(name) for name in FILTERS),
+        filters={name: visit.query.get(name) for name in FILTERS},
     )  # fmt: skip
+
+
+def _query(visit: Visit) -> BatchQuery:
+    """What the filters in the address ask for."""
+    status = listing.word(visit, "status", STATUSES)
+    return BatchQuery(
+        dialect=listing.word(visit, "contract", tuple(visit.console.dialects)),
+        statuses=(BatchStatus(status),) if status else (),
+        key_id=visit.query.get("key"),
+        origin=visit.query.get("origin"),
+        created_after=listing.day(visit, "since"),
+        created_before=listing.day(visit, "before", end=True),
+        has_failures=True if visit.query.get("failures") else None,
+        limit=PAGE,
+    )
 
 
 async def batch(visit: Visit) -> Response:
@@ -211,6 +218,45 @@ async def retry(visit: Visit) -> Response:
     answer = await visit.console.inside.ask(visit.session, "POST", f"/batches/{spell(found.id)}/retry", body)
     await visit.note("retried failed orders", spell(found.id), code)
     return _followed_up(visit, answer, "retried")
+
+
+async def retry_matching(visit: Visit) -> Response:
+    """POST /batches/retry: the failed orders of every batch that fits the filters, as they were sent.
+
+    What a retry or a fixed file has dealt with since is left alone. The newest RETRIED_AT_ONCE batches at most.
+    """
+    mill, sender = visit.console.mill, visit.sender
+    query = msgspec.structs.replace(_query(visit), has_failures=True, limit=RETRIED_AT_ONCE)
+    page = await mill.find_batches(sender, query)
+    received = failed = retried = 0
+    refused: list[str] = []
+    for found in page.entries:
+        if not found.status.final or await open_failures(visit, found) <= 0:
+            continue
+        try:
+            answer = await visit.console.inside.ask(visit.session, "POST", f"/batches/{spell(found.id)}/retry", {})
+        except Refusal as refusal:
+            refused.append(f"{spell(found.id)}: {refusal}")
+            continue
+        retried += 1
+        received += answer["counts"]["received"]
+        failed += answer["counts"]["failed"]
+    await visit.note("retried failed orders", f"{retried} batches", f"{received} orders")
+    if not retried and not refused:
+        return visit.go("/batches", "No batch that fits has failed orders that were not dealt with.")
+    say = f"{received} orders of {retried} batches retried: {received - failed} completed, {failed} failed again."
+    if refused:
+        say += f" Not retried: {'; '.join(refused[:3])}"
+    if page.more:
+        say += f" Only the newest {RETRIED_AT_ONCE} batches were looked at."
+    return visit.go("/batches", say, "good" if received > failed else "bad")
+
+
+async def open_failures(visit: Visit, found: Batch) -> int:
+    """Failed orders of a batch that no retry and no fixed file has dealt with."""
+    asked = BatchQuery(parent_batch_id=found.id, limit=100)
+    children = await visit.console.mill.find_batches(visit.sender, asked)
+    return found.counts.failed - sum(child.counts.received for child in children.entries)
 
 
 async def fix(visit: Visit) -> Response:
@@ -310,6 +356,7 @@ PAGES = (
     Page("GET", "/batches", batches, twins=True),
     Page("GET", "/batches/{id}/items", items, twins=True),
     Page("GET", "/batches/{id}/failed.csv", failed_csv),
+    Page("POST", "/batches/retry", retry_matching, scope=WRITE),
     Page("POST", "/batches/{id}/retry", retry, scope=WRITE),
     Page("POST", "/batches/{id}/fix", fix, scope=WRITE),
     Page("POST", "/batches/{id}/cancel", cancel, scope=WRITE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from ordermill.console import listing
 from ordermill.console.listing import PAGE, Column
 from ordermill.console.masking import pretty
-from ordermill.console.pages_webhooks import of_order
+from ordermill.console.pages_webhooks import of_order, resend_events_of
 from ordermill.console.visit import Page, Visit, iso
 from ordermill.core import ids
 from ordermill.core.account import Scope
@@ -21,13 +21,16 @@ from ordermill.core.erasing import KINDS
 from ordermill.core.errors import Conflict, Invalid, NotFound, Refusal
 from ordermill.core.order import Content, Line, Order
 from ordermill.core.query import OrderQuery
-from ordermill.core.watching import OrderHits, OrderSearch
+from ordermill.core.watching import WINDOW, OrderHits, OrderSearch
 from ordermill.web.history import write_history
+from ordermill.web.warnings import ALWAYS, find_warnings, has_warnings
 
 _AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _BATCH = re.compile(r"bch_(\d{1,15})")
 TABS = ("content", "sent", "brevo", "karrio", "centra", "events")
-FILTERS = ("contract", "status", "source", "since", "before", "from", "to", "currency")
+FILTERS = ("contract", "status", "source", "since", "before", "from", "to", "currency", "country", "warnings")
+LOOKED_INTO = 1_000  # documents that one page reads for the filters that only they can answer
 COLUMNS = (
     Column("id", lambda order: spell(order)),
     Column("reference", lambda order: order.reference),
@@ -99,6 +102,7 @@ async def orders(visit: Visit) -> Response:
 
 def _search(visit: Visit) -> OrderSearch:
     source, status = visit.query.get("source"), visit.query.get("status")
+    accepts = _looks_inside(visit)
     return OrderSearch(
         query=OrderQuery(
             dialect=listing.word(visit, "contract", tuple(visit.console.dialects)),
@@ -111,7 +115,34 @@ def _search(visit: Visit) -> OrderSearch:
         amount_from=_amount(visit, "from"),
         amount_to=_amount(visit, "to"),
         currency=visit.query.get("currency", "").upper() or None,
+        accepts=accepts,
+        window=WINDOW if accepts is None else LOOKED_INTO,
     )
+
+
+def _looks_inside(visit: Visit) -> Callable[[Order], bool] | None:
+    """The filters that only the document can answer. None: none of them is asked for."""
+    country, warned = visit.query.get("country", "").upper(), bool(visit.query.get("warnings"))
+    if country and not _COUNTRY.fullmatch(country):
+        raise Invalid("The filter country must be a code of two letters.", hint="Write it as CH.")
+    if not country and not warned:
+        return None
+    dialects = visit.console.dialects
+
+    def accepts(order: Order) -> bool:
+        dialect = dialects[order.dialect]
+        return (not country or _goes_to(dialect.read_content(order), country)) and (
+            not warned or has_warnings(order, dialect)
+        )
+
+    return accepts
+
+
+def _goes_to(content: Content, country: str) -> bool:
+    """Where it is sent to; where nothing is said of that, who pays."""
+    address = content.ship_to if content.ship_to is not None else content.bill_to
+    said = None if address is None else address.country_code or address.country
+    return said is not None and said.upper() == country
 
 
 def _amount(visit: Visit, name: str) -> str | None:
@@ -170,6 +201,7 @@ async def order(visit: Visit) -> Response:
         lines=[] if content is None else [line_sum(line) for line in content.lines],
         events=await of_order(visit, number) if tab == "events" else None,
         people=[] if content is None else _people(content),
+        warnings=[warning for warning in find_warnings(found, dialect) if warning.code not in ALWAYS],
         running=False,
     )
 
@@ -199,6 +231,19 @@ async def erase(visit: Visit) -> Response:
     await visit.note("erased a person", visit.params["id"], f"by {kind}")
     orders = "1 order" if answer["orders"] == 1 else f"{answer['orders']} orders"
     return visit.go(f"/orders/{visit.params['id']}", f"Erased: {orders}, {answer['versions']} versions.")
+
+
+async def replay(visit: Visit) -> Response:
+    """POST /orders/{id}/replay: every event of the order once more, the oldest first, to whoever it was for."""
+    number = ids.parse("ord", visit.params["id"], visit.account_id, visit.session.mode)
+    if number is None:
+        raise NotFound("There is no such order here.", hint="It may be in the other mode, or of another account.")
+    sent, left = await resend_events_of(visit, number)
+    await visit.note("sent an order's events again", visit.params["id"], f"{sent} deliveries")
+    say = f"{sent} deliveries are due again." if sent != 1 else "1 delivery is due again."
+    if left:
+        say += f" {left} could not be: they still wait, or their endpoint is no longer there."
+    return visit.go(f"/orders/{visit.params['id']}?tab=events", say, "good" if sent else "bad")
 
 
 def _face(visit: Visit, content: Content, name: str) -> Face:
@@ -265,5 +310,6 @@ def line_sum(line: Line) -> tuple[Line, str | None]:
 PAGES = (
     Page("GET", "/orders", orders, twins=True),
     Page("POST", "/orders/{id}/erase", erase, scope=Scope.ADMIN.value),
+    Page("POST", "/orders/{id}/replay", replay, scope=Scope.WEBHOOKS.value),
     Page("GET", "/orders/{id}", order),
 )

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ordermill import examples
 from ordermill.console import formats
 from ordermill.console.charts import Column
-from ordermill.console.pages_batches import file_names
+from ordermill.console.pages_batches import file_names, open_failures
 from ordermill.console.pages_webhooks import overall
 from ordermill.console.requests_log import percentile
 from ordermill.console.visit import Page, Visit
@@ -223,8 +223,7 @@ async def find_attention(visit: Visit) -> Attention:
     page = await mill.find_batches(sender, day)
     waiting = []
     for batch in page.entries:
-        children = await mill.find_batches(sender, BatchQuery(parent_batch_id=batch.id, limit=100))
-        left = batch.counts.failed - sum(child.counts.received for child in children.entries)
+        left = await open_failures(visit, batch)
         if left > 0:
             waiting.append((left, batch))
     causes: dict[tuple[str, str], Cause] = {}

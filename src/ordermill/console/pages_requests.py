@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from urllib.parse import parse_qsl
+from uuid import uuid4
 
+import msgspec
 from starlette.responses import Response
 
 from ordermill.console import listing
 from ordermill.console.listing import PAGE, Column
 from ordermill.console.masking import mask, pretty, without_secrets
-from ordermill.console.requests_log import BODY_MAX, ENTRIES_MAX, Exchange
+from ordermill.console.requests_log import BODY_MAX, ENTRIES_MAX, INTAKE, Exchange
 from ordermill.console.visit import Page, Visit, iso
 from ordermill.core.account import DEFAULT_ACCOUNT_ID
-from ordermill.core.errors import NotFound
+from ordermill.core.errors import Conflict, NotFound
+from ordermill.core.order import Mode
 
+SENT_AGAIN = ("content-type", "ordermill-dry-run")  # of what is kept: no Idempotency-Key, and the body is plain
 CLASSES = ("2", "4", "5")
 KEY_HEADER = {"brevo": "api-key: $KEY", "karrio": "Authorization: Token $KEY", "centra": "API-Authorization: $KEY"}
 COLUMNS = (
@@ -118,7 +123,39 @@ async def _show(visit: Visit, *, revealed: bool) -> Response:
         revealed=revealed,
         curl=curl(visit, entry, sent if revealed else mask(sent)),
         kept=BODY_MAX,
+        why_not_again=why_not_again(visit, entry),
     )
+
+
+async def send_again(visit: Visit) -> Response:
+    """POST /requests/{id}/again: the same request in test mode, under a new id and without its Idempotency-Key."""
+    entry = get_exchange(visit)
+    reason = why_not_again(visit, entry)
+    if reason:
+        raise Conflict(reason)
+    number = f"again-{uuid4().hex}"
+    reply = await visit.console.inside.call(
+        visit.session, entry.method, entry.path, entry.body, query=dict(parse_qsl(entry.query, keep_blank_values=True)),
+        headers={name: value for name, value in entry.headers if name in SENT_AGAIN}, mode=Mode.TEST, request_id=number,
+    )  # fmt: skip
+    await visit.note("sent a request again", entry.id, "test mode")
+    if not visit.test:
+        await visit.console.store.change_session(msgspec.structs.replace(visit.session, mode=Mode.TEST))
+    say = f"Sent again in test mode: answered {reply.status}; before it was {entry.status}."
+    return visit.go(f"/requests/{number}", say, "good" if reply.status < 400 else "bad")
+
+
+def why_not_again(visit: Visit, entry: Exchange) -> str:
+    """Why a request cannot be sent again; '' when it can."""
+    if visit.fixed_mode and not visit.test:
+        return "Your key is a live one, and requests are only sent again in test mode."
+    if entry.method not in INTAKE:
+        return "Only what takes something in is sent again."
+    if entry.body_bytes > len(entry.body):
+        return f"Only the first {BODY_MAX // 1024} kB of its body were kept."
+    if "multipart" in dict(entry.headers).get("content-type", "") or entry.path.endswith("/import"):
+        return "Files are not kept."
+    return ""
 
 
 def get_exchange(visit: Visit) -> Exchange:
@@ -149,4 +186,5 @@ PAGES = (
     Page("GET", "/requests", requests, twins=True),
     Page("GET", "/requests/{id}", request),
     Page("POST", "/requests/{id}/reveal", reveal, scope="orders:read"),
+    Page("POST", "/requests/{id}/again", send_again, scope="orders:write"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,7 +19,7 @@ from ordermill.core.account import Scope
 from ordermill.core.delivery import Answer, Delivery, DeliveryState, Endpoint, EndpointState, Format, Kind, Ordering
 from ordermill.core.delivery_query import DeliveryQuery, EndpointStats, EventQuery, NewEndpoint
 from ordermill.core.endpoints import Change, Endpoints
-from ordermill.core.errors import Invalid, NotFound
+from ordermill.core.errors import Conflict, Invalid, NotFound
 from ordermill.core.event import Event, EventType
 
 WEBHOOKS = Scope.WEBHOOKS.value
@@ -348,6 +349,17 @@ async def of_order(visit: Visit, order_id: int) -> list[tuple[Event, list[Delive
     events = await service(visit).find_events(visit.sender, EventQuery(order_id=order_id, limit=50))
     page = await service(visit).find_deliveries(visit.sender, DeliveryQuery(order_id=order_id, limit=200))
     return [(event, [one for one in page.entries if one.event_id == event.id]) for event in events.entries]
+
+
+async def resend_events_of(visit: Visit, order_id: int) -> tuple[int, int]:
+    """Every delivery of the order's newest events is due again, in the order of the events. (sent, left out)."""
+    page = await service(visit).find_deliveries(visit.sender, DeliveryQuery(order_id=order_id, limit=200))
+    sent = 0
+    for entry in sorted(page.entries, key=lambda entry: (entry.event_id, entry.id)):
+        with suppress(Conflict, NotFound):
+            await service(visit).resend(visit.sender, entry.id)
+            sent += 1
+    return sent, len(page.entries) - sent
 
 
 PAGES = (

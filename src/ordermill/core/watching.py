@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from ordermill.core.account import Scope
 from ordermill.core.order import Mode, Order
 from ordermill.core.query import OrderQuery
 
+WINDOW = 10_000  # orders that one look of the console may pass
 TOLD_EVERY_S = 30  # a process tells that it is there
 
 
@@ -92,15 +95,16 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
 class OrderSearch(msgspec.Struct, frozen=True, kw_only=True):
     """Filters for people: those of a query, a range of amounts, and how far back one look may go.
 
-    `above_id` and `query.after_id` bound the orders that are looked at; `window` is how many that may be.
+    `query.after_id` is where the look begins; `window` is how many orders it may pass. `accepts` is a last filter that
+    is given each order with its document.
     """
 
     query: OrderQuery
     amount_from: str | None = None
     amount_to: str | None = None
     currency: str | None = None
-    until_id: int | None = None
-    window: int = 10_000
+    accepts: Callable[[Order], bool] | None = None
+    window: int = WINDOW
 
 
 class OrderHits(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ordermill.core.account import Scope
 from ordermill.core.batch import Sender
@@ -19,6 +19,7 @@ SESSION_US = 7 * 86_400_000_000
 LINK_US = 15 * 60_000_000
 SOURCES_MAX = 100
 NAMESAKES_MAX = 1_000  # orders under one reference that are looked at
+READ_AT_ONCE = 200  # documents, where a filter has to look into them
 FAR = (1 << 63) - 1
 
 
@@ -207,7 +208,6 @@ def _find_orders(tx: Transaction, sender: Sender, search: OrderSearch) -> OrderH
         ("order.amount_from", search.amount_from),
         ("order.amount_to", search.amount_to),
         ("order.currency", search.currency),
-        ("order.id_below", None if search.until_id is None else search.until_id + 1),
     ):
         if value is not None:
             clauses.append(clause)
@@ -220,13 +220,30 @@ def _find_orders(tx: Transaction, sender: Sender, search: OrderSearch) -> OrderH
         clauses.append("order.id_above")
         params.append(floor[0] - 1)
     limit = search.query.limit
-    found = tx.compose(
-        "find_order_heads", clauses, [sender.account_id, int(sender.mode), *params, limit + 1, 0],
-        "order.by_received_desc",
-    )  # fmt: skip
-    orders = tuple(rows.order(row) for row in found[:limit])
+    values = [sender.account_id, int(sender.mode), *params]
+    if search.accepts is None:
+        heads = tx.compose("find_order_heads", clauses, [*values, limit + 1, 0], "order.by_received_desc")
+        found = [rows.order(row) for row in heads]
+    else:
+        ids = tx.compose("find_order_ids", clauses, [*values, search.window, 0], "order.by_received_desc")
+        found = _accepted(tx, sender, ids, search.accepts, limit + 1)
+    orders = tuple(found[:limit])
     more = len(found) > limit
     return OrderHits(orders=orders, more=more, resume_below=floor[0] if floor is not None and not more else None)
+
+
+def _accepted(
+    tx: Transaction, sender: Sender, ids: Sequence[Row], accepts: Callable[[Order], bool], limit: int
+) -> list[Order]:
+    """The first so many of these orders that the filter takes, in the order of the ids."""
+    found: list[Order] = []
+    for start in range(0, len(ids), READ_AT_ONCE):
+        piece = ids[start : start + READ_AT_ONCE]
+        shown = {row[0]: rows.order(row) for row in tx.all_of("find_shown", (sender.account_id,), piece)}
+        found += [shown[number] for (number,) in piece if number in shown and accepts(shown[number])]
+        if len(found) >= limit:
+            break
+    return found
 
 
 def _by_reference(tx: Transaction, sender: Sender, reference: str) -> tuple[Order, ...]:

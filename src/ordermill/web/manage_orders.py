@@ -18,6 +18,7 @@ from ordermill.web.call import Answer, Call
 from ordermill.web.history import write_history
 from ordermill.web.http import Reply, Request
 from ordermill.web.parameters import PAGE_DEFAULT, PAGING, bounds, choice, read_query, span, text, whole
+from ordermill.web.warnings import find_warnings
 
 ID_MAX = 2**53 - 1
 
@@ -104,7 +105,9 @@ class Orders:
     def _show(self, order: Order, contract: str | None) -> Reply:
         content = self._content(order)
         if contract is None:
-            return telling.write(telling.order_detail(order, content))
+            return telling.write(
+                telling.order_detail(order, content, find_warnings(order, self.dialects[order.dialect]))
+            )
         if content is None:
             raise NotFound("the content of this order is past the retention time")
         return Reply(200, self.dialects[contract].write_content(content, order))

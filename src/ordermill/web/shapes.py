@@ -276,10 +276,19 @@ class Order(Shape, kw_only=True):
     released: bool
 
 
+class Warning(Shape, kw_only=True):
+    """What was taken although it is odd. `field`: where, as the contract names it."""
+
+    code: str
+    field: str
+    message: str
+
+
 class OrderDetail(Order, kw_only=True):
-    """An order with its content; null when that is past the retention time."""
+    """An order with its content (null when that is past the retention time) and what is odd about it."""
 
     content: Content | None
+    warnings: list[Warning] = []
 
 
 class Change(Shape, kw_only=True):

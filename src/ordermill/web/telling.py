@@ -141,9 +141,9 @@ def order(found: Order) -> shapes.Order:
     return shapes.Order(**_order_members(found))
 
 
-def order_detail(found: Order, content: Content | None) -> shapes.OrderDetail:
+def order_detail(found: Order, content: Content | None, warnings: list[shapes.Warning]) -> shapes.OrderDetail:
     said = None if content is None else order_content(content)
-    return shapes.OrderDetail(**_order_members(found), content=said)
+    return shapes.OrderDetail(**_order_members(found), content=said, warnings=warnings)
 
 
 def _order_members(found: Order) -> dict[str, Any]:
