@@ -117,6 +117,9 @@ class Parts(msgspec.Struct, kw_only=True):
     started_at: int
 
 
+AWAY_RETRY_S = 5
+
+
 class Console:
     """Everything the pages share."""
 
@@ -139,6 +142,7 @@ class Console:
         self.templates = _templates()
         self.documents: dict[str, Any] = {}
         self.failures: dict[str, list[float]] = {}
+        self.away_since: int | None = None  # the ledger, as far as pages have noticed
         self.routes = [route for module in MODULES for page in module.PAGES for route in self._routes(page)]
 
     def _routes(self, page: Page) -> list[Route]:
@@ -250,6 +254,7 @@ class Console:
     async def find_session(self, token: str) -> Session | None:
         """Who signed in; nobody once their key is revoked or has ended."""
         session = await self.store.find_session(token) if token else None
+        self.away_since = None if token else self.away_since
         if session is None or not session.key_id:
             return session
         key = await self.ledger.find_key(session.key_id)
@@ -261,15 +266,22 @@ class Console:
         if request.scope["path"].endswith(".json"):
             return Response(msgspec.json.encode({"error": refusal.message, "hint": refusal.hint}), status,
                             media_type="application/json")  # fmt: skip
+        away = False
         try:
             token = request.cookies.get(COOKIE, "")
             session = await self.find_session(token)
         except Refusal:  # the ledger is out of reach: the page is made without it
-            session = None
+            session, away = None, True
+            self.away_since = self.away_since or self.clock()
         visit = Visit(self, request, session or Session(account_id=0, scopes=()), token if session else "")
         visit.live = False
-        return await visit.page("error.html", status=status, title="That did not work", nav="", refusal=refusal,
-                                code=status)  # fmt: skip
+        page = await visit.page("error.html", status=status, title="That did not work", nav="", refusal=refusal,
+                                code=status, away_since=self.away_since if away else None)  # fmt: skip
+        if status == 503:
+            page.headers["retry-after"] = str(AWAY_RETRY_S)
+        if away and request.method == "GET":
+            page.headers["refresh"] = str(AWAY_RETRY_S)
+        return page
 
     # the road here
 

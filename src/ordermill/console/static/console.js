@@ -52,14 +52,19 @@
   }, 500);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) asked = 0; });
 
-  document.addEventListener("htmx:after:swap", () => {
+  document.addEventListener("htmx:after:swap", (event) => {
+    if ((event.detail?.ctx?.response?.status ?? 200) >= 400) return;  // nothing was put in place
     localise();
+    missed = "";
     tell(`updated ${clock()}`);
     const newer = document.querySelector(".newer");
     const said = document.getElementById("announce");
     if (said && newer && said.textContent !== newer.textContent) said.textContent = newer.textContent;
   });
-  document.addEventListener("htmx:error", () => tell(`not reached since ${clock()}, trying again`));
+  let missed = "";  // since when the answers are missing; what stands on the page stays there meanwhile
+  const miss = () => { missed = missed || clock(); tell(`not reached since ${missed}, trying again`); };
+  document.addEventListener("htmx:error", miss);
+  document.addEventListener("htmx:response:error", miss);
 
   // Keys.
   const single = () => localStorage.getItem("single-keys") !== "off";
