@@ -115,8 +115,12 @@ async def test_all_events_of_an_order_are_sent_again_in_their_order(
     page = await all_delivered()
     first = list(got)
     assert len(first) >= 2
-    told = await visitor.post(f"{path}/replay", page)
-    assert f"{len(first)} deliveries are due again." in told.text
+    told = [" ".join(entry.text().split()) for entry in page.all("section[aria-labelledby=versions-title] li")]
+    assert told[-1].startswith("Received")
+    assert told[-2].startswith("order.created announced")
+    assert "arrived at 1 of 1 after" in told[-2]
+    after = await visitor.post(f"{path}/replay", page)
+    assert f"{len(first)} deliveries are due again." in after.text
     await all_delivered()
     assert got[len(first) :] == first
 

@@ -10,19 +10,22 @@ from typing import Any
 import msgspec
 from starlette.responses import RedirectResponse, Response
 
-from ordermill.console import listing
+from ordermill.console import formats, listing
 from ordermill.console.listing import PAGE, Column
 from ordermill.console.masking import pretty
 from ordermill.console.pages_webhooks import of_order, resend_events_of
 from ordermill.console.visit import Page, Visit, iso
 from ordermill.core import ids
 from ordermill.core.account import Scope
+from ordermill.core.delivery import Delivery, DeliveryState
 from ordermill.core.erasing import KINDS
 from ordermill.core.errors import Conflict, Invalid, NotFound, Refusal
+from ordermill.core.event import Event
 from ordermill.core.order import Content, Line, Order
 from ordermill.core.query import OrderQuery
 from ordermill.core.watching import WINDOW, OrderHits, OrderSearch
 from ordermill.web.history import write_history
+from ordermill.web.shapes import Version
 from ordermill.web.warnings import ALWAYS, find_warnings, has_warnings
 
 _AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
@@ -53,6 +56,40 @@ class Face(msgspec.Struct, frozen=True):
     text: str
     lost: tuple[str, ...] = ()
     why: str = ""
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of an order's history: a version that came in, or an event that was announced. `at` in µs."""
+
+    at: int
+    version: Version | None = None
+    event: Event | None = None
+    deliveries: tuple[Delivery, ...] = ()
+
+    @property
+    def arrived(self) -> int:
+        return sum(one.state is DeliveryState.DELIVERED for one in self.deliveries)
+
+    @property
+    def given_up(self) -> bool:
+        return any(one.state is DeliveryState.EXHAUSTED for one in self.deliveries)
+
+    @property
+    def tries(self) -> int:
+        return sum(one.tries for one in self.deliveries)
+
+    @property
+    def finished_at(self) -> int | None:
+        """When the last of them arrived or was given up; None while one waits."""
+        ends = [one.finished_at for one in self.deliveries]
+        return None if None in ends else max((end for end in ends if end is not None), default=None)
+
+
+def history(versions: Sequence[Version], events: Sequence[tuple[Event, Sequence[Delivery]]]) -> list[Moment]:
+    """The newest first; an event stands above the version that it tells of."""
+    moments = [Moment(at=formats.micros(version.received_at), version=version) for version in versions]
+    moments += [Moment(at=event.created_at, event=event, deliveries=tuple(owed)) for event, owed in events]
+    return sorted(moments, key=lambda moment: (-moment.at, moment.event is None))
 
 
 def spell(order: Order) -> str:
@@ -185,6 +222,7 @@ async def order(visit: Visit) -> Response:
     wanted = visit.number("version")
     shown = next((r for place, r in enumerate(revisions, 1) if place == wanted), None)
     document = shown.document if shown is not None else found.document
+    events = await of_order(visit, number)
     return await visit.page(
         "order.html",
         title=f"Order {found.reference}",
@@ -192,14 +230,14 @@ async def order(visit: Visit) -> Response:
         order=found,
         id=visit.params["id"],
         content=content,
-        versions=list(reversed(write_history(found, revisions, dialect))),
+        history=history(write_history(found, revisions, dialect), events),
         tab=tab,
         version=wanted if shown is not None else None,
         sent=None if document is None else pretty(document.encode()),
         face=_face(visit, content, tab) if tab in visit.console.dialects and content is not None else None,
         facts=[] if content is None else facts(content),
         lines=[] if content is None else [line_sum(line) for line in content.lines],
-        events=await of_order(visit, number) if tab == "events" else None,
+        events=events,
         people=[] if content is None else _people(content),
         warnings=[warning for warning in find_warnings(found, dialect) if warning.code not in ALWAYS],
         running=False,
