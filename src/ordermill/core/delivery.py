@@ -130,7 +130,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event owed to one endpoint. `attempt` counts claims and fences them; `tries` counts attempts since it was last due.
+    """One event owed to one endpoint. `attempt` counts claims and fences them; `tries` counts attempts.
 
     `url`: where the endpoint is a host and the address the batch's own. While `owner` holds it, `due_at` is the end of
     the lease.
