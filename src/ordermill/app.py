@@ -54,6 +54,7 @@ from ordermill.web.streaming import Streams
 from ordermill.web.throttle import Addresses, FailedKeys
 from ordermill.work.importer import Importer
 from ordermill.work.presence import Presence, own_name
+from ordermill.work.stepping import ClockSteps
 from ordermill.work.upkeep import Upkeep
 
 DATABASE_FILE = "ordermill.db"
@@ -264,6 +265,7 @@ class House:
         self.ledger.on_settled = observe.count_settled
         self.upkeep = self._make_upkeep()
         self.presence = Presence(self.ledger.lanes, clock)
+        self.steps = ClockSteps(self.ledger, clock)
         self.imports = ImportLedger(self.ledger.lanes, clock)
         contracts = {dialect.name: dialect for dialect in self.dialects}
         self.importer = Importer(

@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import uvloop
 
@@ -196,16 +197,27 @@ async def _watch(server: Server, house: House) -> None:
 async def _upkeep(house: House) -> None:
     """Small regular duties of this process."""
     turn = TURNS_TO_TELL - 10  # the first measures soon
+    await _told_only(house.steps.at_start)
     while True:
         await asyncio.sleep(TURN_S)
         turn += 1
+        await _told_only(house.steps.look)
         observe.LINES.flush()
         observe.BUFFERED.set(house.web.bodies.held)
         observe.WAITING.set(house.ledger.lanes.waiting())
         if turn % TURNS_TO_TELL == 0:
-            try:
-                await house.presence.tell()
-                await asyncio.to_thread(house.measure)
-                await house.authenticator.write_down()
-            except Exception as error:
-                print(f"ordermill: {error}", file=sys.stderr)
+            await _told_only(partial(_tell_and_measure, house))
+
+
+async def _tell_and_measure(house: House) -> None:
+    await house.presence.tell()
+    await asyncio.to_thread(house.measure)
+    await house.authenticator.write_down()
+
+
+async def _told_only(duty: Callable[[], Awaitable[None]]) -> None:
+    """A duty that fails is told of and does not end the others; its next turn comes."""
+    try:
+        await duty()
+    except Exception as error:
+        print(f"ordermill: {error}", file=sys.stderr)

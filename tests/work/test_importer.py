@@ -23,6 +23,7 @@ from ordermill.files.mapping import Plan
 from ordermill.files.reading import Reading
 from ordermill.store.ledger import Ledger
 from ordermill.work.importer import Importer, Running
+from ordermill.work.stepping import ClockSteps
 
 pytestmark = pytest.mark.anyio
 _names = itertools.count()
@@ -203,6 +204,27 @@ async def test_a_file_without_orders_leaves_no_batch(importer: Importer, sender:
     attempt = Try(importer, sender, path)
     job = await attempt.run()
     assert (job.state, job.batch_id) == (ImportState.FAILED, None)
+
+
+async def test_a_clock_that_was_set_back_does_not_prolong_a_lease(
+    importer: Importer, ledger: Ledger, sender: Sender, clock: Clock
+) -> None:
+    steady = [0]
+    steps = ClockSteps(ledger, clock, monotonic=lambda: steady[0])
+    fresh = ImportJob(account_id=0, id=0, mode=Mode.LIVE, key_id="", name="n", state=ImportState.QUEUED, plan="{}")
+    job = await importer.imports.create(sender, fresh)
+    assert await importer.imports.claim(job, "gone") is not None
+    clock.advance(-86_400)
+    await steps.look()
+
+    async def due_after(seconds: float) -> bool:
+        clock.advance(seconds)
+        steady[0] += int(seconds * 1_000_000)
+        await steps.look()
+        return job.id in [entry.id for entry in await importer.imports.find_due(1_000)]
+
+    assert not await due_after(LEASE_S - 1)
+    assert await due_after(2)
 
 
 async def test_only_one_may_work_on_an_import_until_the_lease_is_over(

@@ -34,3 +34,17 @@ def forget_process(tx: Transaction, name: str) -> None:
 def find_processes(tx: Transaction) -> tuple[Process, ...]:
     """All that run, or ended without a word within a day, the oldest first."""
     return tuple(Process(*row) for row in tx.all("find_processes"))
+
+
+def newest_event_at(tx: Transaction, account_id: int) -> int | None:
+    """When the account's newest event was written, by the clock of that time."""
+    row = tx.one("newest_event_at", account_id)
+    return row[0] if row else None
+
+
+def set_back(tx: Transaction, account_id: int, by: int, now: int) -> int:
+    """The clock was set back by so many µs: what waits for an instant waits no longer than it would have. How many."""
+    return sum(
+        tx.run(statement, by, now, by, now, account_id, now)
+        for statement in ("set_deliveries_back", "set_imports_back", "set_duties_back")
+    )
