@@ -74,8 +74,7 @@ def test_a_file_is_read_by_the_plan_alone(tmp_path: Path, contracts: Any) -> Non
             ("reference", "preset"), ("identifiers.email", "preset"), ("amount", "preset"), ("", "ignored"),
         ]  # fmt: skip
         assert (found.preset, found.contract) == ("Night export", "brevo")
-        orders = [piece.draft.order for piece in reading.pieces(0)]
-        assert [order.reference for order in orders if order is not None] == ["A-1"]
+        assert [piece.draft.reference for piece in reading.pieces(0)] == ["A-1"]
 
 
 def test_a_file_with_exactly_these_columns_is_recognised(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from ledgers import START, Clock, sender
 
 from ordermill.core.errors import Conflict, NotFound
+from ordermill.core.order import Mode
 from ordermill.core.presets import PRESETS_MAX
 from ordermill.store.ledger import Ledger
 from ordermill.store.presets import PresetLedger
@@ -63,3 +64,23 @@ async def test_an_account_with_too_many_replaces_and_drops_but_adds_none(presets
     await presets.drop(who, "preset 8")
     assert (await presets.save(who, "one more", "{}"))[1]
     assert (await presets.save(sender(), "of somebody else", "{}"))[1]
+
+
+async def test_live_finds_what_was_tried_in_test_mode_and_test_finds_and_changes_nothing_of_live(
+    presets: PresetLedger,
+) -> None:
+    live = sender()
+    test = sender(live.account_id, Mode.TEST)
+    mine, _ = await presets.save(live, "live", '{"source":"live"}')
+    tried, _ = await presets.save(test, "tried", '{"source":"tried"}')
+    assert await presets.find_all(live) == (mine, tried)
+    assert await presets.find_all(test) == (tried,)
+    assert await presets.find(test, "live") is None
+    with pytest.raises(NotFound):
+        await presets.drop(test, "live")
+    with pytest.raises(Conflict, match="a live preset has this name"):
+        await presets.save(test, "live", "{}")
+    assert await presets.find(live, "live") == mine
+    taken, new = await presets.save(live, "tried", '{"source":"taken over"}')
+    assert (taken.mode, taken.created_at, new) == (Mode.LIVE, tried.created_at, False)
+    assert await presets.find_all(test) == ()

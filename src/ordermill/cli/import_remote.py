@@ -77,7 +77,7 @@ class RemoteImport:
         return found
 
     def _plan(self) -> shapes.ImportPlan:
-        from ordermill.web.imports import tell_plan
+        from ordermill.web.plans import tell_plan
 
         return tell_plan(self.asked.plan)
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import msgspec
 
 from ordermill.core.errors import Invalid
+from ordermill.core.order import Mode
 
 NAME_CHARS_MAX = 80
 PRESETS_MAX = 200  # of one account
 
 
 class SavedPreset(msgspec.Struct, frozen=True, kw_only=True):
-    """One preset of an account's own, for live and test data alike. `plan`: JSON text of files.mapping.Plan.
+    """One preset of an account's own. `plan`: JSON text of files.mapping.Plan. Instants are µs since 1970 UTC.
 
-    Instants are µs since 1970 UTC.
+    `mode`: the one it was saved in. What was tried with test data is there for live data; a test key neither sees nor
+    changes what live data is read by.
     """
 
     name: str
     plan: str
+    mode: Mode = Mode.LIVE
     created_at: int = 0
     updated_at: int = 0
 
