@@ -71,6 +71,17 @@ def fill(plan: Plan, saved: SavedPreset) -> Plan:
     )
 
 
+def find_named(name: str, saved: Sequence[SavedPreset]) -> SavedPreset | None:
+    """The preset of that name; None for one that comes with the program. Raises Unusable for one that nobody knows."""
+    for preset in saved:
+        if preset.name == name:
+            return preset
+    if name not in presets():
+        own = [preset.name for preset in saved[:20]]
+        raise Unusable(f"there is no preset {name[:100]!r}", f"there are {', '.join([*own, *presets()])}")
+    return None
+
+
 def recognise(header: Sequence[str], saved: Iterable[SavedPreset]) -> SavedPreset | None:
     """The preset that names exactly these columns; the one changed last, where several do."""
     there = _names(header)

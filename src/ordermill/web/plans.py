@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ordermill.core.batch import Sender
 from ordermill.core.errors import Invalid
+from ordermill.core.presets import SavedPreset
 from ordermill.files import saved
-from ordermill.files.mapping import Plan, presets
+from ordermill.files.mapping import Plan
+from ordermill.files.sniffing import Unusable
 from ordermill.store.presets import PresetLedger
 from ordermill.web import import_shapes as shapes
 
@@ -22,18 +26,17 @@ def tell_plan(plan: Plan) -> shapes.ImportPlan:
     return shapes.ImportPlan(**values)
 
 
+def read_preset(told: shapes.SavedPreset) -> SavedPreset:
+    """What another server told of a preset."""
+    return SavedPreset(name=told.name, plan=msgspec.json.encode(read_plan(told.plan)).decode())
+
+
 async def fill_plan(ledger: PresetLedger, who: Sender, plan: Plan) -> Plan:
     """The plan with what the account's own preset says that it names. Raises Invalid for a preset that nobody knows."""
     if not plan.preset or plan.preset_applied:
         return plan
-    found = await ledger.find(who, plan.preset)
-    if found is not None:
-        return saved.fill(plan, found)
-    if plan.preset not in presets():
-        own = [preset.name for preset in await ledger.find_all(who)]
-        raise Invalid(
-            f"there is no preset {plan.preset[:100]!r}",
-            field="preset",
-            hint=f"there are {', '.join([*own[:20], *presets()])}",
-        )
-    return plan
+    try:
+        found = saved.find_named(plan.preset, await ledger.find_all(who))
+    except Unusable as error:
+        raise Invalid(error.message, field="preset", hint=error.hint) from None
+    return plan if found is None else saved.fill(plan, found)
