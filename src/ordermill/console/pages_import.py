@@ -187,7 +187,7 @@ async def _save_preset(visit: Visit, job: Mapping[str, Any], name: str) -> Respo
 
 
 def _kept(job: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan of the next file of this shape. Guesses are told in it: the next file is not guessed at again."""
+    """The plan of the next file of this shape. Columns and contract that were guessed are told in it."""
     columns: dict[str, str] = {}
     for column in job["file"]["columns"]:
         if column["how"] != "ours" and columns.get(column["name"], IGNORE) == IGNORE:
