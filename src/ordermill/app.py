@@ -40,6 +40,7 @@ from ordermill.store import accounts, backup, migrating
 from ordermill.store.engine import Engine
 from ordermill.store.imports import ImportLedger
 from ordermill.store.ledger import Ledger
+from ordermill.store.presets import PresetLedger
 from ordermill.store.sqlite.engine import SqliteEngine
 from ordermill.web import documents, manage, observe, webhooks
 from ordermill.web.app import Web
@@ -50,6 +51,7 @@ from ordermill.web.health import Check, disk_check, livez, metrics, readyz
 from ordermill.web.http import Route
 from ordermill.web.imports import Imports
 from ordermill.web.limits import RateLimiter
+from ordermill.web.presets import Presets
 from ordermill.web.streaming import Streams
 from ordermill.web.throttle import Addresses, FailedKeys
 from ordermill.work.importer import Importer
@@ -267,6 +269,7 @@ class House:
         self.presence = Presence(self.ledger.lanes, clock)
         self.steps = ClockSteps(self.ledger, clock)
         self.imports = ImportLedger(self.ledger.lanes, clock)
+        self.presets = PresetLedger(self.ledger.lanes, clock)
         contracts = {dialect.name: dialect for dialect in self.dialects}
         self.importer = Importer(
             self.ledger,
@@ -277,7 +280,8 @@ class House:
             settings=reader_settings(config),
         )
         files = (
-            *Imports(self.mill, self.imports, self.importer, contracts).calls(),
+            *Imports(self.mill, self.imports, self.presets, self.importer, contracts).calls(),
+            *Presets(self.presets).calls(),
             *Exports(self.mill, contracts).calls(),
             *Streams(self.mill, self.ledger, self.imports, contracts, self.stopping).calls(),
         )

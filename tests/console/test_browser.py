@@ -198,11 +198,49 @@ def test_a_running_import_is_followed_live(seat: Seat, tmp_path: Path) -> None:
     assert page.locator("h1 .status").inner_text() == "completed"
 
 
-def write_night(folder: Path, orders: int) -> Path:
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_mapping_is_saved_and_used_for_the_next_file(
+    chromium: Any, server: ServerProcess, tmp_path: Path, scripts: bool
+) -> None:
+    seat = Seat(chromium, server, java_script_enabled=scripts).sign_in()
+    name = f"Night, scripts {scripts}"
+    columns = (*NIGHT[:-1], f"colour {scripts}")
+
+    def upload(file: Path) -> Any:
+        page = seat.go("/import")
+        page.set_input_files("#file", str(file))
+        page.click("form.drop button")
+        page.wait_for_selector("text=What the columns mean")
+        return page
+
+    page = upload(write_night(tmp_path, 3, columns))
+    page.select_option("#column-14", "metadata")
+    page.select_option("#column-2", "")
+    page.fill("#source", "ERP")
+    page.fill("#save-as", name)
+    page.click("text=Save as preset")
+    page.wait_for_selector(f"text=Saved as “{name}”.")
+    page = upload(write_night(tmp_path, 5, columns))
+    assert f"mapped as “{name}”, saved " in page.inner_text("main")
+    chosen = [page.input_value(f"#{field}") for field in ("preset", "source", "column-2", "column-14")]
+    assert chosen == [name, "ERP", "", "metadata"]
+    page.select_option("#preset", "")
+    page.click("text=Keep and look again")
+    assert [page.input_value(f"#{field}") for field in ("preset", "source")] == ["", ""]
+    page.select_option("#preset", name)
+    page.click("text=Check the file")
+    page.wait_for_selector("text=/Check(ing every row|ed; nothing was written)/")
+    page = seat.go("/import")
+    page.locator(f"tr:has-text('{name}') button:has-text('Delete')").click()
+    page.wait_for_selector(f"text=Deleted “{name}”")
+    seat.leave()
+
+
+def write_night(folder: Path, orders: int, columns: tuple[str, ...] = NIGHT) -> Path:
     path = folder / "night.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(NIGHT)
+        writer.writerow(columns)
         for number in range(orders):
             unit = "kgs" if number % 500 == 7 else "KG"
             who = [f"N-{number}", "2026-11-20", f"n{number}@example.com", "Ada", "Road 1", "4052", "Basel", "CH"]
@@ -387,6 +425,8 @@ def test_reading_works_without_scripts(chromium: Any, server: ServerProcess) -> 
 def test_axe_finds_nothing_in_either_mode(chromium: Any, server: ServerProcess, listener: str, width: int) -> None:
     send(server, "/v1/batches/orders", {"orders": [karrio_order(301), wrong_order(302)]})
     send(server, "/api/v1/endpoints", {"url": listener})
+    send(server, "/api/v1/presets/Night", {"columns": {"a": "reference"}}, method="PUT")
+    file = send(server, "/api/v1/imports?name=night.csv", b"order_no,email\nN-1,ada@example.com\n")["id"]
     seat = Seat(chromium, server, color_scheme="light", viewport={"width": width, "height": 900}, bypass_csp=True)
     inspect(seat, "/login")
     seat.sign_in()
@@ -394,8 +434,8 @@ def test_axe_finds_nothing_in_either_mode(chromium: Any, server: ServerProcess, 
     batch, order, request, endpoint = [first_link(seat, path) for path in lists]
     for path in (
         "/", "/?range=1h", "/?range=7d", "/batches", batch, f"{batch}?show=all", "/orders", order, f"{order}?tab=sent",
-        f"{order}?tab=events", "/import", "/webhooks", endpoint, "/requests", request, "/keys", "/playground",
-        "/reference/brevo", "/system", "/nowhere",
+        f"{order}?tab=events", "/import", f"/import/{file}", "/webhooks", endpoint, "/requests", request, "/keys",
+        "/playground", "/reference/brevo", "/system", "/nowhere",
     ):  # fmt: skip
         inspect(seat, path)
     seat.leave()

@@ -141,6 +141,7 @@ def test_a_ledger_is_restored_in_time_and_moves_both_ways(orders: int, postgres_
         fill(server, orders)
         for client in weather(server, Quiet(lambda: None), 1, clients=2, seed=4):  # type: ignore[arg-type]
             assert not client.wrong
+    cli("presets", "save", "Night", "--map", "Order=reference", "--data", first)
     made = json.loads(cli("backup", "create", "--data", first, "--json"))
     began = time.monotonic()
     cli("backup", "restore", first / "backups" / made["name"], "--data", tmp_path / "restored")
@@ -152,7 +153,17 @@ def test_a_ledger_is_restored_in_time_and_moves_both_ways(orders: int, postgres_
         took.append(time.monotonic() - began)
     print(f"\n{orders} orders: restored, to PostgreSQL, back in {[round(each, 1) for each in took]} s")
     books = [Books(tmp_path / "restored"), Books(url), Books(last)]
-    for table in ("orders", "item", "batch", "contact_identifier", "tally", "counter", "api_key", "memo"):
+    for table in (
+        "orders",
+        "item",
+        "batch",
+        "contact_identifier",
+        "tally",
+        "counter",
+        "api_key",
+        "memo",
+        "import_preset",
+    ):
         held = [contents(each, table) for each in books]
         assert held[0], table
         assert held[0] == held[1] == held[2], table

@@ -19,6 +19,7 @@ from ordermill.web.http import Route
 from ordermill.web.manage_keys import new_key
 
 CANARY = "canary7c1"
+PRESET = "night"
 ALL = tuple(Scope)
 
 
@@ -91,6 +92,7 @@ async def fill(http: httpx.AsyncClient, key: str) -> set[str]:
         await call(http, "POST", "/v1/batches/orders", key, {"orders": [KARRIO, {"order_id": CANARY}]}),
         await call(http, "POST", "/centra/orders", key, {CANARY: CENTRA, "bad": {}}),
         await call(http, "POST", f"/centra/{CANARY}/orders", key, {CANARY: CENTRA}),
+        await call(http, "PUT", f"/api/v1/presets/{PRESET}", key, {"source": CANARY}),
     ]
     for path in ("/api/v1/orders", "/api/v1/batches", "/api/v1/keys", "/v1/orders", "/v1/batches/operations",
                  "/api/v1/webhooks", "/api/v1/endpoints"):  # fmt: skip
@@ -98,7 +100,7 @@ async def fill(http: httpx.AsyncClient, key: str) -> set[str]:
     text = "".join(answer.text for answer in answers)
     found = set(re.findall(r'"((?:ord|bch|batch|key|we|evt|dlv|msg)_[A-Za-z0-9]+)"', text)) | {f"{CANARY}-1", CANARY}
     keys = [entry["id"] for entry in (await call(http, "GET", "/api/v1/keys", key)).json().get("data", [])]
-    return found | set(keys) | {"1", "2", "3"}
+    return found | set(keys) | {"1", "2", "3", PRESET}
 
 
 def everything_of(house: House, account_id: int) -> dict[str, list[Any]]:
@@ -108,7 +110,7 @@ def everything_of(house: House, account_id: int) -> dict[str, list[Any]]:
         with connection.transaction() as tx:
             held: dict[str, list[Any]] = {}
             for table in ("orders", "item", "batch", "contact_identifier", "tally", "order_count", "memo", "event",
-                          "endpoint", "delivery", "attempt"):  # fmt: skip
+                          "endpoint", "delivery", "attempt", "import_preset"):  # fmt: skip
                 select = f"SELECT * FROM {table} WHERE account_id = {account_id}"
                 held[table] = sorted(map(repr, tx.raw.execute(select).fetchall()))
             select = f"SELECT id, revoked_at, expires_at, scopes FROM api_key WHERE account_id = {account_id}"
@@ -166,7 +168,7 @@ async def test_nothing_is_seen_or_changed_across(house: House, http: httpx.Async
     named = await fill(http, key)
     assert len(named) > 10
     before = everything_of(house, victim)
-    assert all(before[table] for table in ("orders", "item", "batch", "tally"))
+    assert all(before[table] for table in ("orders", "item", "batch", "tally", "import_preset"))
     mode = Mode.TEST if "test" in thief else Mode.LIVE
     stolen = await key_of(house, victim if thief.startswith("same") else other, mode)
     asked = [await read_as(http, stolen, house, named), await write_as(http, stolen, house, named)]

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "login-link": ("login", "login_link", "Print a one-time link that signs in to the console."),
     "import": ("importing", "import_", "Import orders from CSV, XLSX, ODS, NDJSON or JSON files."),
     "map": ("importing", "map_", "Show how a file's columns are understood."),
+    "presets": ("presets", "presets", "List, save and delete mappings of your own, for import --preset."),
     "push": ("pushing", "push", "Push a file to any server that speaks one of the contracts."),
     "convert": ("convert", "convert", "Convert orders from one contract's form to another's."),
     "batches": ("batches", "batches", "List, show, watch, retry and cancel batches; get their failed orders."),

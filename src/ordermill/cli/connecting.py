@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import unquote, urlencode
 
 from ordermill.cli.local import Desk
 from ordermill.cli.options import fail, settings, told_plainly
@@ -141,7 +141,7 @@ class InProcess:
                 await queue.put(message["body"])
 
         scope = {
-            "type": "http", "method": call.method, "path": call.path, "raw_path": quote(call.path).encode(),
+            "type": "http", "method": call.method, "path": unquote(call.path), "raw_path": call.path.encode(),
             "query_string": urlencode(call.query).encode(), "scheme": "http", "root_path": "",
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in call.headers],
             "client": ("127.0.0.1", 0), "server": ("127.0.0.1", 0), "http_version": "1.1",

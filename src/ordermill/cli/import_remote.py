@@ -18,6 +18,7 @@ from ordermill.client.steps import Refused, Unreachable
 from ordermill.files.checking import Cause, Report
 from ordermill.files.summary import Summary, SummaryColumn
 from ordermill.web import import_shapes as shapes
+from ordermill.web.plans import read_plan, read_preset, tell_plan
 
 POLL_S = 0.3
 WORKED_ON = ("checking", "queued", "running")
@@ -46,6 +47,8 @@ class RemoteImport:
             fail(str(error), 5)
 
     def _run(self) -> int:
+        if self.asked.names_preset:
+            self.asked.fill([read_preset(preset) for preset in self.client.presets()])
         found = None if self.asked.restart or self.asked.dry_run else self._same()
         if found is not None and found.state == "completed":
             return report.already(self.path, None, self._batch(found), self.asked)
@@ -77,8 +80,6 @@ class RemoteImport:
         return found
 
     def _plan(self) -> shapes.ImportPlan:
-        from ordermill.web.imports import tell_plan
-
         return tell_plan(self.asked.plan)
 
     def _same(self) -> shapes.Import | None:
@@ -147,12 +148,8 @@ class RemoteImport:
 
 
 def _reads_as(one: shapes.ImportPlan, other: shapes.ImportPlan) -> bool:
-    """The same reading: what happens after an error aside."""
-    return _read(one) == _read(other)
-
-
-def _read(plan: shapes.ImportPlan) -> shapes.ImportPlan:
-    return msgspec.structs.replace(plan, on_error="continue", stop_after=None)
+    """The same reading: what happens after an error aside, and what a preset was called."""
+    return read_plan(one).reading == read_plan(other).reading
 
 
 def _summary(file: shapes.ImportFile) -> Summary:

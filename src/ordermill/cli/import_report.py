@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ordermill.cli.showing import as_json, counts_line, note, number, plural, table
+from ordermill.files.mapping import presets
 
 CAUSES_SHOWN = 20
 VALUE_CHARS = 40
@@ -17,6 +18,8 @@ VALUE_CHARS = 40
 def understood(name: str, found: Any) -> None:
     """The first lines: what the file is, which column is what, what was guessed."""
     preset = f", {found.preset} export" if found.preset else ""
+    if preset and found.preset not in presets():
+        preset = f", mapped as “{found.preset}”"
     sheet = f", sheet {found.sheet}" if found.sheet else ""
     note(f"{name}   {found.told}{', header found' if found.columns else ''}{sheet}{preset}")
     why = "" if found.why == "told" else f"   ({found.why}; change with --as)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ordermill.cli.options import fail, settings, store_options, told_plainly
 from ordermill.cli.plans import make_plan, plan_options
 from ordermill.cli.remote import server_options, server_told
 from ordermill.cli.showing import Progress, as_json, note
+from ordermill.core.presets import SavedPreset
 from ordermill.files.mapping import Plan
 from ordermill.files.sniffing import Unusable
 
@@ -51,12 +52,11 @@ class OnError(click.ParamType[Any]):
 @plan_options
 @click.option("--dry-run", is_flag=True, help="Read everything, tell every error by cause, write nothing.")
 @click.option(
-    "--historical/--live", default=True, show_default=True, help="Past orders, nobody is told of each; or live ones."
+    "--historical/--live", default=None, help="Past orders (unless told), nobody is told of each; or live ones."
 )
 @click.option(
     "--on-error",
     type=OnError(),
-    default="continue",
     help="What an order that fails does: continue (unless told), stop, or stop-after:N.",
 )
 @click.option(
@@ -102,16 +102,27 @@ class Asked:
         self.test: bool = options.pop("test")
         self.server = {name: options.pop(name) for name in ("server", "key", "key_file", "profile")}
         self.store = {name: options.pop(name) for name in ("data", "database_url")}
-        historical, (on_error, stop_after) = options.pop("historical"), options.pop("on_error")
+        self.told = _told(options.pop("historical"), options.pop("on_error"))
         if self.resume and self.restart:
             fail("--resume and --restart are each other's opposite", 2)
         try:
             plan = make_plan(**options)
         except Unusable as error:
             fail(str(error), 2)
-        self.plan: Plan = msgspec.structs.replace(
-            plan, historical=historical, on_error=on_error, stop_after=stop_after
-        )  # fmt: skip
+        self.plan: Plan = msgspec.structs.replace(plan, **self.told)
+
+    @property
+    def names_preset(self) -> bool:
+        """Whether the plan waits for what a preset says."""
+        return bool(self.plan.preset) and not self.plan.preset_applied
+
+    def fill(self, known: Sequence[SavedPreset]) -> None:
+        """The plan with what the preset says that it names. Raises Unusable for one that nobody knows."""
+        from ordermill.files import saved
+
+        found = saved.find_named(self.plan.preset, known)
+        if found is not None:  # what was told goes before it, even where that is what holds unless told
+            self.plan = msgspec.structs.replace(saved.fill(self.plan, found), **self.told)
 
     def run(self, path: Path) -> int:
         """The exit code for one file."""
@@ -144,6 +155,11 @@ class Asked:
         return made if made != path else path.with_name(f"{stem}.errors.2{made.suffix}")
 
 
+def _told(historical: bool | None, on_error: tuple[str, int | None] | None) -> dict[str, Any]:
+    told: dict[str, Any] = {} if historical is None else {"historical": historical}
+    return told if on_error is None else {**told, "on_error": on_error[0], "stop_after": on_error[1]}
+
+
 class LocalImport:
     """Into the ledger of this machine, without a server."""
 
@@ -167,6 +183,8 @@ class LocalImport:
                 desk.ledger, desk.imports, desk.contracts, desk.clock, owner="command line",
                 settings=reader_settings(self.config),
             )  # fmt: skip
+            if self.asked.names_preset:
+                self.asked.fill(await desk.presets.find_all(desk.sender))
             with Reading(self.path, self.asked.plan, desk.contracts) as reading:
                 if not self.asked.quiet:
                     report.understood(self.path.name, summary(reading.understood))

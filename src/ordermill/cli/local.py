@@ -40,6 +40,7 @@ class Desk:
             self.ledger = self.house.ledger
             self.contracts = {dialect.name: dialect for dialect in self.house.dialects}
             self.imports = ImportLedger(self.ledger.lanes, clock)
+            self.presets = self.house.presets
             try:
                 found = await self.ledger.lanes.read(lambda tx: accounts.get_account_by_name(tx, self.account))
                 self.sender = Sender(account_id=found.id, mode=self.mode, key_id=KEY_ID)

@@ -19,7 +19,8 @@ OPTIONS = (
     click.option(
         "--preset",
         metavar="NAME",
-        help="Columns of shopify, woocommerce, magento, amazon or karrio; recognised by themselves.",
+        help="Columns of shopify, woocommerce, magento, amazon or karrio, recognised by themselves; for import also "
+        "one of your own (ordermill presets).",
     ),
     click.option(
         "--map",

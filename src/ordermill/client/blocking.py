@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from ordermill.client.operations import Contract, Document, Operations, chunked
 from ordermill.client.steps import Conversation, new_key, refused
@@ -170,6 +171,17 @@ class Ordermill:
     def import_errors(self, import_id: str, form: str = "csv", *, raw: bool = False) -> Iterator[bytes]:
         """The failed rows of an import, the original columns untouched, piece by piece."""
         return self._download(f"/imports/{import_id}/errors.{form}", {"raw": True} if raw else {})
+
+    def presets(self) -> list[import_shapes.SavedPreset]:
+        """Mappings of your own, by name: what a plan may name as its `preset`."""
+        return list(self._pages("/presets", import_shapes.SavedPreset, {}))
+
+    def save_preset(self, name: str, plan: import_shapes.ImportPlan) -> import_shapes.SavedPreset:
+        """Keeps a mapping under a name; one of that name is replaced."""
+        return self._run(self.operations.put(f"/presets/{quote(name, safe='')}", import_shapes.SavedPreset, plan))
+
+    def delete_preset(self, name: str) -> None:
+        self._run(self.operations.delete(f"/presets/{quote(name, safe='')}"))
 
     # anything else
 

@@ -13,11 +13,17 @@ from ordermill.console.visit import Page, Visit
 from ordermill.core.account import Scope
 from ordermill.core.errors import Conflict, Invalid, NotFound
 from ordermill.core.importing import ImportJob
+from ordermill.core.presets import NAME_CHARS_MAX, check_name
 from ordermill.files.fields import FIELDS
 from ordermill.files.mapping import IGNORE, presets
 
 WRITE = Scope.ORDERS_WRITE.value
 PIECE = 256 * 1024
+ASKED = (
+    ("contract", "contract"), ("source", "source"), ("zone", "zone"), ("delimiter", "delimiter"),
+    ("decimal", "decimal"), ("dateFormat", "date"),
+)  # fmt: skip
+NOT_ASKED = ("onError", "stopAfter", "limit")  # of one import, whatever its preset is
 AT_WORK = ("receiving", "checking", "queued", "running")
 HOWS = {"told": "your choice", "preset": "preset", "sure": "found", "guess": "guessed", "ours": "ours", "ignored": ""}
 GROUPS = (("Ship to", "ship_to."), ("Bill to", "bill_to."), ("Ship from", "ship_from."), ("Lines", "lines."))
@@ -37,6 +43,7 @@ async def imports(visit: Visit) -> Response:
         title="Import",
         nav="import",
         earlier=answer["data"],
+        own=await _own_presets(visit),
         running=any(entry["state"] in AT_WORK for entry in answer["data"]),
     )
 
@@ -44,7 +51,7 @@ async def imports(visit: Visit) -> Response:
 async def upload(visit: Visit) -> Response:
     """POST /import: the file goes into the ledger; nothing is imported yet."""
     file = chosen_file(visit)
-    made = await send_file(visit, file)
+    made = await send_file(visit, file, saved="true")
     await visit.note("uploaded a file", made["id"], made["name"])
     return visit.go(f"/import/{made['id']}")
 
@@ -74,6 +81,9 @@ async def one(visit: Visit) -> Response:
     step = _step(job)
     if visit.query.get("step") == "mapping" and step == "check":
         step = "mapping"
+    own = [preset["name"] for preset in await _own_presets(visit)] if step == "mapping" else []
+    if job["plan"]["presetApplied"] and job["plan"]["preset"] not in own:  # it was deleted, or is one of live mode
+        own.append(job["plan"]["preset"])
     return await visit.page(
         "import_one.html",
         title=job["name"],
@@ -84,6 +94,8 @@ async def one(visit: Visit) -> Response:
         hows=HOWS,
         ignore=IGNORE,
         presets=[(name, preset.title or name) for name, preset in presets().items()],
+        own=own,
+        name_chars=NAME_CHARS_MAX,
         contracts=tuple(visit.console.dialects),
         running=job["state"] in AT_WORK,
     )
@@ -107,7 +119,10 @@ def _groups() -> list[tuple[str, list[tuple[str, str]]]]:
 async def plan(visit: Visit) -> Response:
     """POST /import/{id}/plan: the mapping as it stands in the form; then the check, unless it is only to be kept."""
     job = await _ask(visit, "GET", "")
-    await _ask(visit, "PUT", "/plan", _plan(visit, job))
+    name = check_name(visit.field("save-as")) if visit.field("do") == "save" else ""
+    planned = await _ask(visit, "PUT", "/plan", _plan(visit, job))
+    if name:
+        return await _save_preset(visit, planned, name)
     if visit.field("do") == "keep":
         return visit.go(f"/import/{visit.params['id']}?step=mapping", "Kept.")
     await _ask(visit, "POST", "/check")
@@ -115,30 +130,79 @@ async def plan(visit: Visit) -> Response:
 
 
 def _plan(visit: Visit, job: Mapping[str, Any]) -> dict[str, Any]:
-    """What was told before, changed by the form. A column that is as it was found stays open to better guesses."""
-    told: dict[str, Any] = {name: value for name, value in job["plan"].items() if value is not None}
-    columns = dict(told.get("columns", {}))
+    """What was told before, changed by the form. A column that is as it was found stays open to better guesses.
+
+    Another preset takes the place of what was told before; what was changed in the form at the same time stays.
+    """
+    before: dict[str, Any] = {name: value for name, value in job["plan"].items() if value is not None}
+    said, columns, chosen = _said(visit, before), _changed_columns(visit, job), visit.field("preset")
+    if "preset" in visit.form and chosen != before["preset"]:
+        told = {name: before[name] for name in NOT_ASKED if name in before}
+        told |= {name: value for name, value in said.items() if value != before.get(name, "")}
+        if "constants" in told:
+            told["constants"] = {"currency": said["constants"].get("currency", "")}
+        told |= {"preset": chosen, "columns": columns}
+    else:
+        told = {**before, **said, "columns": {**before["columns"], **columns}}
+    told["constants"] = {name: value for name, value in told.get("constants", {}).items() if value}
+    return {name: value for name, value in told.items() if value != ""}
+
+
+def _said(visit: Visit, before: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form says besides columns and preset; empty: to be found out."""
+    said: dict[str, Any] = {name: visit.field(key) for name, key in ASKED if key in visit.form}
+    if said.get("delimiter") == "tab":
+        said["delimiter"] = "\t"
+    said["constants"] = {**before["constants"], "currency": visit.field("currency").upper()}
+    if "currency" not in before["constants"] and not said["constants"]["currency"]:
+        del said["constants"]["currency"]
+    said["historical"] = visit.field("announce") != "1"
+    said["group"] = "all" if visit.field("group") == "all" else "adjacent"
+    return said
+
+
+def _changed_columns(visit: Visit, job: Mapping[str, Any]) -> dict[str, str]:
+    columns = {}
     for index, column in enumerate((job["file"] or {}).get("columns", ())):
         field = visit.field(f"column-{index}")
         if field == "metadata":
             field = f"metadata.{column['name']}"
         if f"column-{index}" in visit.form and field != column["field"]:
             columns[column["name"]] = field or IGNORE
-    told["columns"] = columns
-    for name, key in (("contract", "contract"), ("preset", "preset"), ("source", "source"), ("zone", "zone"),
-                      ("sheet", "sheet"), ("delimiter", "delimiter"), ("encoding", "encoding"), ("decimal", "decimal"),
-                      ("dateFormat", "date")):  # fmt: skip
-        said = visit.field(key)
-        if said:
-            told[name] = "\t" if said == "tab" else said
-        elif key in visit.form:
-            told.pop(name, None)
-    currency = visit.field("currency").upper()
-    constants = {name: value for name, value in told.get("constants", {}).items() if name != "currency"}
-    told["constants"] = {**constants, **({"currency": currency} if currency else {})}
-    told["historical"] = visit.field("announce") != "1"
-    told["group"] = "all" if visit.field("group") == "all" else "adjacent"
-    return told
+    return columns
+
+
+async def _own_presets(visit: Visit) -> list[Any]:
+    found: list[Any] = (await visit.console.inside.ask(visit.session, "GET", "/presets"))["data"]
+    return found
+
+
+async def _save_preset(visit: Visit, job: Mapping[str, Any], name: str) -> Response:
+    """Keeps how this file is read, every column of it, and reads it by that from here on."""
+    await visit.console.inside.ask(visit.session, "PUT", f"/presets/{name}", _kept(job))
+    told = {name: job["plan"][name] for name in NOT_ASKED}
+    await _ask(visit, "PUT", "/plan", {**told, "preset": name})
+    await visit.note("saved a preset", name, visit.params["id"])
+    return visit.go(f"/import/{visit.params['id']}?step=mapping", f"Saved as “{name}”.")
+
+
+def _kept(job: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan of the next file of this shape. Columns and contract that were guessed are told in it."""
+    columns: dict[str, str] = {}
+    for column in job["file"]["columns"]:
+        if column["how"] != "ours" and columns.get(column["name"], IGNORE) == IGNORE:
+            columns[column["name"]] = column["field"] or IGNORE
+    left_out = ("preset", "presetApplied", "mapped", "limit")
+    kept = {name: value for name, value in job["plan"].items() if name not in left_out}
+    return {**kept, "columns": columns, "contract": job["file"]["contract"]}
+
+
+async def drop_preset(visit: Visit) -> Response:
+    """POST /import/presets/delete."""
+    name = check_name(visit.field("name"))
+    await visit.console.inside.ask(visit.session, "DELETE", f"/presets/{name}")
+    await visit.note("deleted a preset", name)
+    return visit.go("/import", f"Deleted “{name}”. What was imported by it stays as it is.")
 
 
 async def check(visit: Visit) -> Response:
@@ -218,6 +282,7 @@ PAGES = (
     Page("POST", "/import", upload, scope=WRITE),
     Page("GET", "/import/sample.csv", sample),
     Page("GET", "/import/{id}/errors.csv", errors_csv),
+    Page("POST", "/import/presets/delete", drop_preset, scope=WRITE),
     Page("POST", "/import/{id}/plan", plan, scope=WRITE),
     Page("POST", "/import/{id}/check", check, scope=WRITE),
     Page("POST", "/import/{id}/start", start, scope=WRITE),

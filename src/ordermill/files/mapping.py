@@ -35,12 +35,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a file is to be read and taken in: all that was told, nothing that was guessed. Kept with the import.
 
     `contract` '': guessed from the columns. `columns`: column -> field, told one by one. `mapped`: the same from a map
-    file or a preset, for those columns that are there. `constants`: field -> text for orders that do not say it.
+    file or a preset, for those columns that are there. `preset_applied`: the plan holds what the preset of that name
+    said, an account's own one (files.saved). `constants`: field -> text for orders that do not say it.
     `decimal`, `date_format`: None to find out by looking. `group`: whether rows of one order must follow each other.
     """
 
     contract: str = ""
     preset: str = ""
+    preset_applied: bool = False
     columns: dict[str, str] = {}
     mapped: dict[str, str] = {}
     constants: dict[str, str] = {}
@@ -59,8 +61,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def fingerprint(self, sha256: str) -> str:
         """The same file read the same way: what makes an import the one that was begun before."""
-        reading = msgspec.structs.replace(self, on_error="continue", stop_after=None)
-        return hashlib.sha256(sha256.encode() + b"\0" + _canonical(reading)).hexdigest()
+        return hashlib.sha256(sha256.encode() + b"\0" + _canonical(self.reading)).hexdigest()
+
+    @property
+    def reading(self) -> Plan:
+        """What decides how the file is read; not what happens after an error, and not what a preset was called."""
+        plan = msgspec.structs.replace(self, on_error="continue", stop_after=None)
+        return msgspec.structs.replace(plan, preset="", preset_applied=False) if self.preset_applied else plan
 
 
 _canonical = msgspec.json.Encoder(order="sorted").encode

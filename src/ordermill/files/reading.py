@@ -115,7 +115,7 @@ class Reading:
         self._table = table
         preset = self.plan.preset or ("" if self.plan.mapped else mapping.recognise(table.header))
         plan = self.plan
-        if preset:
+        if preset and not plan.preset_applied:
             plan = mapping.with_preset(plan, _preset(preset))
         columns = mapping.assign(table.header, plan.columns, plan.mapped)
         for path in plan.constants:
@@ -223,6 +223,18 @@ def _guessed_columns(columns: Sequence[Column]) -> list[str]:
     return [f'"{column.name}" → {column.path}' for column in columns if column.how == "guess"]
 
 
+def check_ways(plan: Plan) -> str | None:
+    """strptime's form of the plan's date format. Raises Unusable for one that is none, and for an unknown zone."""
+    try:
+        form = values.date_format(plan.date_format) if plan.date_format else None
+        values._zone(plan.zone)
+    except values.Bad as bad:
+        raise Unusable(bad.message, bad.hint) from None
+    except (KeyError, ValueError, OSError):
+        raise Unusable(f"there is no time zone {plan.zone!r}", "e.g. Europe/Zurich, America/New_York, UTC") from None
+    return form
+
+
 def _find_ways(plan: Plan, columns: Sequence[Column], sample: Sequence[Row]) -> tuple[values.Ways, list[str]]:
     """How values are written, and which of it is a guess."""
     from ordermill.files.fields import kind_of
@@ -241,13 +253,7 @@ def _find_ways(plan: Plan, columns: Sequence[Column], sample: Sequence[Row]) -> 
         if not proven:
             word = "day/month/year" if date_order == "DMY" else "month/day/year"
             guesses.append(f"dates: {word}")
-    try:
-        form = values.date_format(plan.date_format) if plan.date_format else None
-        values._zone(plan.zone)
-    except values.Bad as bad:
-        raise Unusable(bad.message, bad.hint) from None
-    except (KeyError, ValueError, OSError):
-        raise Unusable(f"there is no time zone {plan.zone!r}", "e.g. Europe/Zurich, America/New_York, UTC") from None
+    form = check_ways(plan)
     return values.Ways(decimal=decimal, date_order=date_order, date_format=form, zone=plan.zone), guesses
 
 

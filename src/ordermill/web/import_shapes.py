@@ -19,11 +19,13 @@ class ImportPlan(Shape, kw_only=True, forbid_unknown_fields=True):
     """How a file is to be read and taken in. What is left out is found out by looking at the file.
 
     `columns`: column -> field. `constants`: field -> text for orders that do not say it. `group`: whether rows of one
-    order follow each other, or may stand anywhere.
+    order follow each other, or may stand anywhere. `preset`: one that comes with the program, or one of your own, which
+    fills what the plan leaves out. `presetApplied`: it was filled already; your own one is not looked up again.
     """
 
     contract: Contract | None = None
     preset: str = ""
+    preset_applied: bool = False
     columns: dict[str, str] = field(default_factory=dict)
     mapped: dict[str, str] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
@@ -87,6 +89,15 @@ class ImportReport(Shape):
     causes: list[ImportCause]
     more_causes: int
     not_carried: dict[str, int]
+
+
+class SavedPreset(Shape):
+    """A mapping of your own, kept under a name. `plan`: what a plan is filled with that names it as its `preset`."""
+
+    name: str
+    plan: ImportPlan
+    created_at: Instant
+    updated_at: Instant
 
 
 class ImportLinks(Shape):

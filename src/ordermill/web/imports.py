@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -14,9 +15,10 @@ from ordermill.core.batch import OutcomeKind, Sender
 from ordermill.core.errors import Conflict, Invalid, NotFound, TooLarge
 from ordermill.core.importing import ImportJob, ImportState
 from ordermill.core.mill import Mill
+from ordermill.core.presets import SavedPreset
 from ordermill.core.query import ItemQuery
 from ordermill.dialects.reading import iso
-from ordermill.files import errors_file
+from ordermill.files import errors_file, saved
 from ordermill.files.checking import Report
 from ordermill.files.making import Contract
 from ordermill.files.mapping import Plan
@@ -24,20 +26,20 @@ from ordermill.files.reading import Reading
 from ordermill.files.sniffing import Unusable
 from ordermill.files.summary import Summary, origin_kept, summary
 from ordermill.store.imports import ImportLedger
+from ordermill.store.presets import PresetLedger
 from ordermill.web import import_shapes as shapes
 from ordermill.web import telling
 from ordermill.web.bodies import read_body
-from ordermill.web.call import Answer, Call
+from ordermill.web.call import Call
 from ordermill.web.http import Reply, Request
+from ordermill.web.import_calls import ERRORS, UPLOAD, declare
 from ordermill.web.manage_batches import find_batch
-from ordermill.web.parameters import PAGE_DEFAULT, PAGING, flag, read_query, text
-from ordermill.web.shapes import Listing
+from ordermill.web.parameters import PAGE_DEFAULT, PAGING, read_query
+from ordermill.web.plans import fill_plan, read_plan, tell_plan
 from ordermill.work.importer import Importer
 
 FILE_BYTES_MAX = 4 * 1024**3
 PART_BYTES = 1024 * 1024
-NAME_CHARS = 255
-IN_PATH = {"id": "The import: `imp_7`."}
 _plan = msgspec.json.Decoder(Plan)
 _encode = msgspec.json.encode
 
@@ -46,10 +48,16 @@ class Imports:
     """The handlers."""
 
     def __init__(
-        self, mill: Mill, imports: ImportLedger, importer: Importer, contracts: Mapping[str, Contract]
+        self,
+        mill: Mill,
+        imports: ImportLedger,
+        presets: PresetLedger,
+        importer: Importer,
+        contracts: Mapping[str, Contract],
     ) -> None:
         self.mill = mill
         self.imports = imports
+        self.presets = presets
         self.importer = importer
         self.contracts = contracts
 
@@ -77,8 +85,14 @@ class Imports:
             except BaseException:
                 await self.imports.drop(request.who, job.id)
                 raise
-            job = await self._look(job, Path(file.name), Plan())
+            found = await self._recognise(request.who, Path(file.name)) if asked.get("saved") else None
+            job = await self._look(job, Path(file.name), saved.fill(Plan(), found) if found else Plan(), found)
         return await self._told(request.who, job, status=201)
+
+    async def _recognise(self, who: Sender, path: Path) -> SavedPreset | None:
+        """The preset of the account's own that was made for files of this very shape."""
+        known = await self.presets.find_all(who)
+        return saved.recognise(await asyncio.to_thread(saved.read_header, path), known) if known else None
 
     async def _parent(self, request: Request, said: str | None) -> int | None:
         """The batch whose failed rows the file mends. Raises NotFound."""
@@ -106,11 +120,17 @@ class Imports:
         file.flush()
         return msgspec.structs.replace(job, size_bytes=size, sha256=digest.hexdigest())
 
-    async def _look(self, job: ImportJob, path: Path, plan: Plan) -> ImportJob:
-        """How the file is understood under a plan; a file that cannot be read is failed, and may get another plan."""
+    async def _look(self, job: ImportJob, path: Path, plan: Plan, guessed: SavedPreset | None = None) -> ImportJob:
+        """How the file is understood under a plan; a file that cannot be read is failed, and may get another plan.
+
+        `guessed`: the preset that nobody named, which is told among the guesses.
+        """
         try:
             with Reading(path, plan, self.contracts, name=job.name) as reading:
-                understood = _encode(summary(reading.understood)).decode()
+                made = summary(reading.understood)
+                if guessed is not None:
+                    made = msgspec.structs.replace(made, guesses=(saved.told(guessed), *made.guesses))
+                understood = _encode(made).decode()
                 state, message = ImportState.READY, ""
         except Unusable as error:
             understood, state, message = "{}", ImportState.FAILED, str(error)
@@ -142,8 +162,8 @@ class Imports:
         """PUT /imports/{id}/plan: how the file is to be read. Answers with what it looks like then."""
         read_query(request.query(), ())
         asked = read_body(request, shapes.ImportPlan, optional=True)
-        plan = read_plan(asked)
         job = await self.find(request)
+        plan = await fill_plan(self.presets, request.who, read_plan(asked))
         if job.batch_id is not None or job.state not in (ImportState.READY, ImportState.FAILED):
             raise Conflict("this import has begun; how it is read can no longer be changed")
         async with self.importer.spool(job) as path:
@@ -265,30 +285,11 @@ class Imports:
         )
 
     def calls(self) -> tuple[Call, ...]:
-        return calls_of(self)
-
-
-UPLOAD = (
-    text("name", "What the file is called; its ending helps to tell what it is.", required=True, chars_max=NAME_CHARS),
-    text("parent", "The batch whose failed rows it holds, mended: `bch_12`.", chars_max=40),
-)
-ERRORS = (flag("raw", "true: no quote in front of texts that a spreadsheet would take for a formula."),)
+        return declare(self)
 
 
 def _attached(job: ImportJob, ending: str) -> tuple[str, str]:
     return ("content-disposition", f'attachment; filename="imp_{job.id}-errors.{ending}"')
-
-
-def read_plan(asked: shapes.ImportPlan) -> Plan:
-    values = {name: getattr(asked, name) for name in asked.__struct_fields__}
-    values["contract"] = asked.contract or ""
-    return Plan(**values)
-
-
-def tell_plan(plan: Plan) -> shapes.ImportPlan:
-    values = {name: getattr(plan, name) for name in plan.__struct_fields__}
-    values["contract"] = plan.contract or None
-    return shapes.ImportPlan(**values)
 
 
 def _tell_file(job: ImportJob) -> shapes.ImportFile | None:
@@ -331,78 +332,3 @@ def _tell_report(job: ImportJob) -> shapes.ImportReport | None:
         more_causes=found.more_causes,
         not_carried=found.lost,
     )
-
-
-def calls_of(imports: Imports) -> tuple[Call, ...]:
-    """Every call with its description."""
-    one = Answer(status=200, sentence="The import.", body=shapes.Import)
-    accepted = Answer(
-        status=202, sentence="It is being done; read the import to see how far it is.", body=shapes.Import
-    )
-    return (
-        Call(
-            method="POST", pattern="/imports", id="uploadImport", tag="Imports", summary="Upload a file of orders",
-            description="The body is the file itself: CSV, TSV, XLSX, XLS, ODS, NDJSON or JSON, up to 4 GiB, plain or "
-            "gzipped. Nothing is imported before it is started.",
-            handler=imports.upload, scope="orders:write", write=True, stream=True, parameters=UPLOAD,
-            takes={"type": "string", "format": "binary"},
-            media=("application/octet-stream", "text/csv"),
-            answers=(Answer(status=201, sentence="What was made of the file.", body=shapes.Import),),
-            refuses=(400, 404, 413, 415, 422),
-        ),
-        Call(
-            method="GET", pattern="/imports", id="listImports", tag="Imports", summary="Imports, newest first",
-            handler=imports.list_imports, parameters=PAGING,
-            answers=(Answer(status=200, sentence="A page of imports.", body=Listing[shapes.Import]),), refuses=(422,),
-        ),
-        Call(
-            method="GET", pattern="/imports/{id}", id="getImport", tag="Imports", summary="One import, how far it is",
-            handler=imports.get_import, path_parameters=IN_PATH, answers=(one,), refuses=(404, 422),
-        ),
-        Call(
-            method="PUT", pattern="/imports/{id}/plan", id="planImport", tag="Imports",
-            summary="Say how the file is to be read",
-            handler=imports.set_plan, scope="orders:write", write=True, path_parameters=IN_PATH,
-            takes=shapes.ImportPlan, optional_body=True, answers=(one,), refuses=(400, 404, 409, 413, 415, 422),
-        ),
-        Call(
-            method="POST", pattern="/imports/{id}/check", id="checkImport", tag="Imports",
-            summary="Read everything, write nothing",
-            handler=imports.check, scope="orders:write", write=True, path_parameters=IN_PATH, answers=(accepted,),
-            refuses=(400, 404, 409, 413, 422),
-        ),
-        Call(
-            method="POST", pattern="/imports/{id}/start", id="startImport", tag="Imports",
-            summary="Import the file, or go on with it",
-            handler=imports.start, scope="orders:write", write=True, path_parameters=IN_PATH, answers=(accepted,),
-            refuses=(400, 404, 409, 413, 422),
-        ),
-        Call(
-            method="POST", pattern="/imports/{id}/stop", id="stopImport", tag="Imports", summary="Stop an import",
-            description="What is in the ledger stays there. Starting it again goes on where it was.",
-            handler=imports.stop, scope="orders:write", write=True, path_parameters=IN_PATH, answers=(one,),
-            refuses=(400, 404, 409, 413, 422),
-        ),
-        Call(
-            method="DELETE", pattern="/imports/{id}", id="dropImport", tag="Imports", summary="Forget an import",
-            description="The file and what was made of it. The orders that it brought stay, and so does its batch.",
-            handler=imports.drop, scope="orders:write", write=True, path_parameters=IN_PATH,
-            answers=(Answer(status=204, sentence="It is gone."),), refuses=(400, 404, 409, 422),
-        ),
-        Call(
-            method="GET", pattern="/imports/{id}/errors.csv", id="downloadImportErrorsCsv", tag="Imports",
-            summary="The failed rows as CSV",
-            description="The file's own columns, untouched and in order, then `ordermill_row`, `_code`, `_field`, "
-            "`_value`, `_error` and `_hint`. Mend it and upload it: the added columns are passed over.",
-            handler=imports.errors_csv, path_parameters=IN_PATH, parameters=ERRORS,
-            answers=(Answer(status=200, sentence="The file.", body={"type": "string"}, media="text/csv"),),
-            refuses=(404, 422),
-        ),
-        Call(
-            method="GET", pattern="/imports/{id}/errors.ndjson", id="downloadImportErrorsNdjson", tag="Imports",
-            summary="The failed orders of a JSON file, one a line",
-            handler=imports.errors_ndjson, path_parameters=IN_PATH,
-            answers=(Answer(status=200, sentence="The file.", body={"type": "string"}, media="application/x-ndjson"),),
-            refuses=(404, 422),
-        ),
-    )  # fmt: skip

@@ -1,0 +1,12 @@
+-- How files are mapped, kept under a name by the account that uses it again. No order and no person stands in it.
+-- mode: the one it was saved in. Live finds those of both, so a name is one preset; test finds its own only.
+
+CREATE TABLE import_preset (
+    account_id bigint NOT NULL,
+    name       text NOT NULL,
+    mode       smallint NOT NULL,
+    plan       text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    PRIMARY KEY (account_id, name)
+);
