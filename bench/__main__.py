@@ -18,7 +18,7 @@ from pathlib import Path
 
 import orjson
 
-from bench import console, events, intake, processes, reading, singles
+from bench import console, events, intake, overload, processes, reading, singles
 from bench.context import FULL, QUICK, Bench, Result, Sizes, spell
 from bench.server import ROOT
 
@@ -28,6 +28,7 @@ CASES: dict[str, Callable[[Bench], None]] = {
     "again": intake.again,
     "singles": singles.singles,
     "mixed": singles.mixed,
+    "overload": overload.overload,
     "loop": singles.loop,
     "pages": reading.pages,
     "console": console.pages,

@@ -50,7 +50,7 @@ from ordermill.web.exporting import Exports
 from ordermill.web.health import Check, disk_check, livez, metrics, readyz
 from ordermill.web.http import Route
 from ordermill.web.imports import Imports
-from ordermill.web.limits import RateLimiter
+from ordermill.web.limits import AtWork, RateLimiter
 from ordermill.web.presets import Presets
 from ordermill.web.streaming import Streams
 from ordermill.web.throttle import Addresses, FailedKeys
@@ -309,6 +309,7 @@ class House:
             },
             access_log=config.access_log,
             failed_keys=FailedKeys(config.failed_keys_max),
+            at_work=AtWork(config.in_flight_max),
             addresses=Addresses(config.trusted_proxies),
         )
         self.console = Console(

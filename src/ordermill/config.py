@@ -62,6 +62,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     orders_max: Annotated[int, _setting("orders in one request, Karrio, Centra and our own API")] = 10_000
     body_bytes_max: Annotated[int, _setting("bytes in one request, likewise, after decompression")] = 16_777_216
     buffered_bytes_max: Annotated[int, _setting("bytes of request bodies held at once, over all requests")] = 67_108_864
+    in_flight_max: Annotated[
+        int, _setting("requests at work at once, before the next one is told to come back; 0 for any number")
+    ] = 1_000
     request_deadline_s: Annotated[float, _setting("seconds a client has to send a whole request")] = 30.0
     raw_retention_days: Annotated[int, _setting("days an order can be shown as it was sent; 0 for ever")] = 30
     backup_every_hours: Annotated[int, _setting("hours between backups of the SQLite ledger; 0 for none")] = 0

@@ -31,7 +31,7 @@ from ordermill.web import observe
 from ordermill.web.auth import Authenticator, require, sender_of
 from ordermill.web.face import Face, Router
 from ordermill.web.http import Reply, Request, Route
-from ordermill.web.limits import BodyReader, ClientGone, RateLimiter, stream_body
+from ordermill.web.limits import AtWork, BodyReader, ClientGone, RateLimiter, stream_body
 from ordermill.web.throttle import Addresses, FailedKeys
 
 Scope = MutableMapping[str, Any]
@@ -63,6 +63,7 @@ class Web:
         access_log: bool = True,
         failed_keys: FailedKeys | None = None,
         addresses: Addresses | None = None,
+        at_work: AtWork | None = None,
     ) -> None:
         self.faces = [(face, Router(face)) for face in faces]
         self.store = store
@@ -73,6 +74,7 @@ class Web:
         self.console = console
         self.access_log = access_log
         self.failed_keys = failed_keys or FailedKeys(0)
+        self.at_work = at_work or AtWork(0)
         self.addresses = addresses or Addresses("")
         self.draining = False
         self.record: Callable[[str, Request, Reply, float, dict[str, Any]], None] | None = None
@@ -145,7 +147,8 @@ class Web:
         if not route.stream:  # a file is of any type
             _check_media(face, request)
         if request.method not in ("POST", "PUT", "PATCH"):
-            return await self._remembered(route, request)
+            with self.at_work:
+                return await self._remembered(route, request)
         if self.draining:
             raise Overloaded("the server is leaving; send this again in a moment", retry_after_s=2)
         if route.stream:
@@ -155,7 +158,8 @@ class Web:
         try:
             request.body = body.data
             told["bytes"] = len(request.body)
-            return await self._remembered(route, request)
+            with self.at_work:
+                return await self._remembered(route, request)
         finally:
             body.release()
 

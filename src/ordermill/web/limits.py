@@ -18,6 +18,26 @@ GUNZIP_INLINE = 256 * 1024
 STREAM_PIECE = 1024 * 1024
 
 
+class AtWork:
+    """How many requests are being worked on: whole, and not answered. Who waits in a longer line waits in vain.
+
+    The silent and the slow do not count: they cost nothing until their request is whole.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.count = 0
+
+    def __enter__(self) -> None:
+        """Raises Overloaded where the line is full."""
+        if self.most and self.count >= self.most:
+            raise Overloaded("too many requests are at work; nothing was stored, come back later", retry_after_s=1)
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+
+
 class ClientGone(Exception):
     """The client closed the connection before its request was whole: there is nobody to answer."""
 
