@@ -86,7 +86,7 @@ def run(server: ServerProcess, name: str, total: int) -> None:
     for operation in found:
 
         @hypothesis.settings(
-            max_examples=max(2, total // len(found)), deadline=None, suppress_health_check=list(HealthCheck),
+            max_examples=max(2, -(-total // len(found))), deadline=None, suppress_health_check=list(HealthCheck),
             phases=[Phase.explicit, Phase.generate], database=None, derandomize=True,
         )  # fmt: skip
         @hypothesis.given(case=operation.as_strategy())
