@@ -151,6 +151,17 @@ def test_money_that_cannot_be_kept_exactly_is_refused(value: bytes) -> None:
     assert read(body).order is None
 
 
+@pytest.mark.parametrize("name", ["weight", "value_amount"])
+@pytest.mark.parametrize("number", ["1e{}", "-1.5E+{}", "1e-{}", "0e{}", "-0.0e-{}"])
+@pytest.mark.parametrize("exponent", ["99999", "9999999", "9" * 30])
+def test_an_exponent_that_no_decimal_can_hold_is_as_good_as_a_large_one(name: str, number: str, exponent: str) -> None:
+    far, farther = (read(with_line(**{name: number.format(each)})) for each in ("999", exponent))
+    assert [problem.message for problem in farther.problems] == [problem.message for problem in far.problems]
+    assert (farther.order is None) == (far.order is None)
+    if far.order is not None and farther.order is not None:
+        assert farther.order.amount == far.order.amount
+
+
 def test_a_sum_that_is_too_large_is_a_problem_of_the_lines() -> None:
     assert list(faults(with_line(value_amount=999_999_999_999, quantity=2_000_000_000))) == ["line_items"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -187,6 +188,19 @@ def contents(books: Books, table: str) -> list[str]:
     return sorted(map(repr, books.rows(f"SELECT {', '.join(columns)} FROM {table}")))
 
 
+def documented(program: str, **meant: str | Path) -> list[str | Path]:
+    """The command as docs/operations.md has it; `meant`: what stands there in place of each word that is an example."""
+    lines = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").splitlines()
+    words = shlex.split(next(line for line in lines if line.startswith(f"{program} ")))
+    known = {"ordermill.dump": "file", "$ORDERMILL_DATABASE_URL": "url", "postgresql://…/ordermill_restored": "target"}
+    return [meant.get(known.get(word, ""), word) for word in words[1:]]
+
+
+def rows_by_table(books: Books) -> dict[str, int]:
+    names = [row[0] for row in books.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    return {name: books.one(f"SELECT count(*) FROM {name}") for name in names}
+
+
 def test_postgres_is_backed_up_and_restored_as_documented(postgres_url: str, tmp_path: Path) -> None:
     """The very commands of docs/operations.md, while orders come in."""
     programs = next(iter(installations().values()))
@@ -199,16 +213,16 @@ def test_postgres_is_backed_up_and_restored_as_documented(postgres_url: str, tmp
         client = Client(0, server.url, server.key, stop, 5)
         client.start()
         time.sleep(0.5)
-        before = dict(client.newest)
-        dump = [programs / "pg_dump", "--format=custom", "--file", tmp_path / "ordermill.dump", url]
-        subprocess.run(dump, check=True, capture_output=True)
+        before, rows_before = dict(client.newest), rows_by_table(Books(url))
+        dump = documented("pg_dump", url=url, file=tmp_path / "ordermill.dump")
+        subprocess.run([programs / "pg_dump", *dump], check=True, capture_output=True)
         stop.set()
         client.join(30)
-    subprocess.run(
-        [programs / "pg_restore", "--exit-on-error", "--no-owner", "--dbname", target, tmp_path / "ordermill.dump"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    put_back = documented("pg_restore", target=target, file=tmp_path / "ordermill.dump")
+    subprocess.run([programs / "pg_restore", *put_back], check=True, capture_output=True)
     books = Books(target)
+    rows = rows_by_table(books)
+    assert {name: count for name, count in rows_before.items() if rows.get(name, -1) < count} == {}
     there = {tuple(row) for row in books.rows("SELECT dialect, source, reference FROM orders")}
     assert set(before) <= there
     assert len(before) > 10

@@ -76,9 +76,25 @@ def test_a_key_ends_on_every_process_and_rotation_overlaps(postgres_url: str, tm
     drop_database(postgres_url, url)
 
 
+def make_over_http(server: ServerProcess) -> list[str]:
+    """The secrets of a new key and of the one that replaces it; neither answer may be kept for a repeat."""
+    headers = {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json", "Idempotency-Key": "k"}
+    secrets_told = []
+    path, body = "/api/v1/keys", b'{"name": "made over HTTP"}'
+    for _ in range(2):
+        asked = urllib.request.Request(server.url + path, body, headers, method="POST")
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            told = json.load(answer)
+        made = told.get("made", told)
+        secrets_told.append(made["key"])
+        path, body = f"/api/v1/keys/{made['id']}/rotate", b"{}"
+    return secrets_told
+
+
 def test_no_secret_lies_in_the_data_directory(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as server:
-        made = [cli(server, "keys", "create", f"k{number}", "--json")["key"] for number in range(3)]
+        by_hand = cli(server, "keys", "create", "by hand", "--json")
+        made = [by_hand["key"], cli(server, "keys", "rotate", by_hand["id"], "--json")["key"], *make_over_http(server)]
         for key in [*made, server.key]:
             assert call(server, key)[0] == 200
             call(server, key + "x")

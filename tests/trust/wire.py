@@ -39,14 +39,14 @@ def speak(
                 line.shutdown(socket.SHUT_WR)
         except OSError:
             pass
-        text, closed = _listen(line, began + wait_s, answers)
+        text, closed = _listen(line, began + wait_s, answers, bodiless=parts[0].startswith(b"HEAD "))
     return Heard(_statuses(text), text, closed, time.monotonic() - began)
 
 
-def _listen(line: socket.socket, until: float, answers: int) -> tuple[bytes, bool]:
+def _listen(line: socket.socket, until: float, answers: int, *, bodiless: bool) -> tuple[bytes, bool]:
     text = b""
     while (left := until - time.monotonic()) > 0:
-        done = len(_statuses(text)) >= answers and _whole(text)
+        done = len(_statuses(text)) >= answers and _whole(text, bodiless=bodiless)
         line.settimeout(min(0.1, left) if done else left)
         try:
             part = line.recv(65536)
@@ -60,11 +60,13 @@ def _listen(line: socket.socket, until: float, answers: int) -> tuple[bytes, boo
     return text, False
 
 
-def _whole(text: bytes) -> bool:
-    """Whether the first answer is there with its body; the rest gets a moment more."""
+def _whole(text: bytes, *, bodiless: bool) -> bool:
+    """Whether the first answer is there with its body (HEAD gets none); the rest gets a moment more."""
     head, gap, body = text.partition(b"\r\n\r\n")
-    if not gap or head.startswith(b"HTTP/1.1 100"):
-        return False
+    if gap and head.startswith(b"HTTP/1.1 100"):  # no answer yet, only leave to go on
+        return _whole(body, bodiless=bodiless)
+    if not gap or bodiless:
+        return bool(gap)
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
             return len(body) >= int(line.split(b":")[1])

@@ -23,6 +23,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"([+-]?\d+)(\.0*)?", re.ASCII)
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 _WEIGHT_MAX = 10**15
+_FAR = 9_999
 _TRUE = frozenset(("t", "y", "yes", "true", "on", "1"))
 _FALSE = frozenset(("f", "n", "no", "false", "off", "0"))
 _NULL = frozenset(("null", ""))
@@ -222,13 +223,23 @@ def _day(value: Any) -> str | None:
     raise _Bad("invalid_date", "The date format must match YYYY-MM-DD", hint)
 
 
+def _number(text: str) -> Decimal:
+    """What the text says. Beyond 10^9999 it is a number of that size: no Decimal holds every exponent, and with those
+    that it holds it does not reckon."""
+    digits, _, power = text.lower().partition("e")
+    exponent = int(power or 0)
+    if abs(exponent) <= _FAR:
+        return Decimal(text)
+    return Decimal(digits).scaleb(_FAR if exponent > 0 else -_FAR)
+
+
 def _decimal(value: Any) -> Decimal:
     if isinstance(value, Decimal):
         return value
     if isinstance(value, str):
         text = value.strip()
         if len(text) <= 64 and _NUMBER.fullmatch(text):
-            return Decimal(text)
+            return _number(text)
         swapped = text.replace(",", ".")
         hint = "Write a point before the decimals." if text.count(",") == 1 and _NUMBER.fullmatch(swapped) else ""
         raise _Bad("not_a_number", "A valid number is required.", hint)
