@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import signal
+import sqlite3
 import threading
 import time
 import zlib
@@ -212,6 +213,31 @@ def test_the_budget_of_held_bytes_answers_503(tmp_path: Path) -> None:
         assert push(server, batch()) == 202, "a small one still fits"
         thread.join()
         assert push(server, body) == 202
+
+
+def test_a_full_line_is_told_at_once_in_the_words_of_each_contract(tmp_path: Path) -> None:
+    """While two requests wait for the ledger, nobody else has to wait to hear that there is no room."""
+    with ServerProcess(tmp_path, in_flight_max="2", log_level="warning") as server:
+        told: list[int] = []
+        other = sqlite3.connect(tmp_path / "ordermill.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        threads = [threading.Thread(target=lambda: told.append(push(server, batch(), wait_s=12))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.7)
+        for path in (BATCH, "/v1/batches/orders", "/centra/orders", "/api/v1/batches"):
+            began = time.monotonic()
+            heard = speak(server.url, request("POST", path, server.key, b'{"orders":[]}'))
+            assert heard.status == 503, (path, heard.text)
+            assert b"retry-after: 1" in heard.text.lower()
+            assert time.monotonic() - began < 5
+        assert speak(server.url, request("GET", "/livez", "")).status == 200
+        other.execute("ROLLBACK")
+        other.close()
+        for thread in threads:
+            thread.join()
+        assert told == [202, 202], "who was let in is served"
+        assert push(server, batch()) == 202, "and there is room again"
 
 
 def test_a_graceful_end_answers_what_is_in_hand(tmp_path: Path) -> None:
