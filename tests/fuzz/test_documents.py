@@ -18,6 +18,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase
 from postgres_server import drop_database, fresh_database
+from reading_back import read_everything
 from schemathesis import checks
 from schemathesis.config import SchemathesisConfig
 from server_process import ServerProcess
@@ -68,6 +69,7 @@ def server(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     data = tmp_path_factory.mktemp("data")
     with ServerProcess(data, database_url=database_url, failed_keys_max="0", access_log="false") as running:
         yield running
+        print(f"{read_everything(running)} orders read back")
         faults = [line for line in running.log.read_text().splitlines() if '"request.failed"' in line]
         assert not faults, faults[0][:3000]
 
