@@ -23,7 +23,9 @@ from ordermill.core.query import OrderQuery
 from ordermill.store.engine import Engine
 from ordermill.store.ledger import Ledger
 
-REFERENCES = ("A", "B", "C", "1", "2")
+# Few names, few contents, and mostly orders that may replace others: so that they meet, in the short run as well.
+REFERENCES = ("A", "B", "1")
+ON_EXISTING = (*[OnExisting.UPDATE] * 6, OnExisting.KEEP, OnExisting.REFUSE)
 
 
 class Kept(msgspec.Struct):
@@ -88,7 +90,7 @@ entries = st.one_of(
         st.sampled_from(REFERENCES),
         st.none() | st.integers(-3, 3),
         st.integers(0, 4),
-        st.sampled_from(OnExisting),
+        st.sampled_from(ON_EXISTING),
         st.sampled_from((False, False, False, True)),
         st.sampled_from(((), (("email", "a"),), (("email", "b"), ("ext", "1")))),
     ),
