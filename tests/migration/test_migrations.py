@@ -125,9 +125,17 @@ print(*migrating.migrate(engine, 1))
 """
 
 
-def test_processes_that_start_at_once_apply_each_migration_once(engine: Engine) -> None:
+@pytest.mark.parametrize("before", [0, 2])
+def test_processes_that_start_at_once_apply_each_migration_once(
+    engine: Engine, before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new ledger, and one of an older version: that one is copied, once."""
     import time
 
+    older = migrating.shipped(engine.name)[:before]
+    with monkeypatch.context() as patch:
+        patch.setattr(migrating, "shipped", lambda name: older)
+        migrating.migrate(engine, START)
     where = str(engine.path) if isinstance(engine, SqliteEngine) else engine.url  # type: ignore[attr-defined]
     source = str(Path(__file__).parents[2] / "src")
     moment = str(time.time() + 1.5)
@@ -143,8 +151,10 @@ def test_processes_that_start_at_once_apply_each_migration_once(engine: Engine) 
     ]
     told = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, told
-    assert sorted(version for out, _ in told for version in out.split()) == versions(engine)
+    assert sorted(version for out, _ in told for version in out.split()) == versions(engine)[before:]
     assert [version for version, _ in applied(engine)] == versions(engine)
+    if isinstance(engine, SqliteEngine):
+        assert len(list((engine.path.parent / "backups").glob("*"))) == (1 if before else 0)
 
 
 def test_what_the_program_asks_of_the_schema_is_the_same_on_both_engines(tmp_path: Path, postgres_url: str) -> None:

@@ -75,6 +75,10 @@ class Engine(Protocol):
 
     def connect(self, *, read_only: bool = False) -> Connection: ...
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Other processes that migrate wait meanwhile, where a copy is kept before; else `script` is enough."""
+        ...
+
     def script(self, text: str, *, record: tuple[str, str, int]) -> bool:
         """Runs a migration file and its record (version, checksum, instant) in one transaction, under a lock.
 

@@ -70,13 +70,16 @@ def pending(engine: Engine) -> tuple[Migration, ...]:
 
 def migrate(engine: Engine, now: int) -> tuple[str, ...]:
     """Applies what is pending, each file in a transaction of its own. The versions that were applied here."""
-    waiting = pending(engine)
-    if waiting and applied(engine):
-        _keep_copy(engine, waiting[0].version, now)
+    if not pending(engine):
+        return ()
     done = []
-    for migration in waiting:
-        if engine.script(migration.text, record=(migration.version, migration.checksum, now)):
-            done.append(migration.version)
+    with engine.alone():
+        waiting = pending(engine)
+        if waiting and applied(engine):
+            _keep_copy(engine, waiting[0].version, now)
+        for migration in waiting:
+            if engine.script(migration.text, record=(migration.version, migration.checksum, now)):
+                done.append(migration.version)
     return tuple(done)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,9 @@ class PostgresEngine:
         if self._side is not None:
             raw, self._side = self._side, None
             raw.close()
+
+    def alone(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def script(self, text: str, *, record: tuple[str, str, int]) -> bool:
         """A migration, under an advisory lock, so that two processes that start together do not both apply it."""

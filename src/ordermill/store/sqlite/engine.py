@@ -6,6 +6,8 @@ for it again each time while the event loop is busy (78 times slower, docs/perfo
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import sqlite3
 import sys
@@ -54,6 +56,20 @@ class SqliteEngine:
 
     def connect(self, *, read_only: bool = False) -> SqliteConnection:
         return SqliteConnection(self, read_only=read_only)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Without it a second process would take a half-migrated ledger for one in use, and copy it as well.
+
+        The folder is what is locked: a lock on the ledger's own file would end SQLite's locks when it is closed.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def script(self, text: str, *, record: tuple[str, str, int]) -> bool:
         """A migration: every statement of the file and its record, or nothing. The write lock keeps others out."""
