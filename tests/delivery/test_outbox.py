@@ -232,7 +232,27 @@ async def test_notify_url_is_called_once_with_its_path_and_query_as_sent(ledger:
         assert {name: body["data"][name] for name in ("succeeded", "failed", "errorsTruncated", *top)} == {
             "succeeded": 1, "failed": 1, "errorsTruncated": False, **top,
         }  # fmt: skip
+        # The names of the contract page, for a receiver that knows nothing of `data`.
+        assert {name: body[name] for name in ("batch_id", "successCount", "failedCount", "historical")} == {
+            "batch_id": settled.batch.id, "successCount": 1, "failedCount": 1, "historical": True,
+        }  # fmt: skip
+        assert (body["errors"], body["completedAt"]) == (body["data"]["errors"], body["data"]["completedAt"])
+        assert body["createdAt"] <= body["completedAt"]
         assert await ledger.outbox.find_notification(who, settled.batch.id) is DeliveryState.DELIVERED
+
+
+async def test_the_call_to_a_notify_url_stays_small_although_it_tells_the_errors_twice(ledger: Ledger) -> None:
+    who = sender(1)
+    async with Receiver() as receiver, House(ledger) as house:
+        failed = [bad(str(place), reference=f"{place}-{'x' * 150}") for place in range(ERRORS_TOLD_MAX)]
+        await put(ledger, who, *failed, notify_url=f"{receiver.url}/n", announce=False)
+        await house.turn()
+        (got,) = receiver.got
+        body = json.loads(got.body)
+        assert len(got.body) <= BODY_BYTES_MAX
+        assert 0 < len(body["errors"]) < ERRORS_TOLD_MAX == body["failedCount"]
+        assert body["errors"] == body["data"]["errors"]
+        assert body["data"]["errorsTruncated"] is True
 
 
 async def test_cloud_events_are_what_their_own_library_reads(ledger: Ledger) -> None:

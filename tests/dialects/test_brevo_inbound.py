@@ -18,6 +18,7 @@ from ordermill.core.order import NewOrder, OnExisting
 from ordermill.core.query import OrderSort
 from ordermill.dialects.brevo import inbound
 from ordermill.dialects.brevo.inbound import is_http_url, read_batch, read_draft, read_envelope, read_order_query
+from ordermill.dialects.brevo.problems import located
 
 DOCUMENTED: dict[str, Any] = {
     "id": "14",
@@ -203,8 +204,7 @@ class TestAnOrder:
     )
     @pytest.mark.parametrize("field", ["createdAt", "updatedAt"])
     def test_other_dates_are_refused(self, field: str, sent: Any) -> None:
-        code = ("required", "missing_parameter") if sent == "" else ("invalid_date", "invalid_parameter")
-        assert refused(changed(field, sent)) == [(field, *code)]
+        assert refused(changed(field, sent)) == [(field, "invalid_date", "invalid_parameter")]
 
 
 class TestTheHash:
@@ -262,7 +262,11 @@ class TestARefusedOrder:
     def test_an_empty_text_is_no_value(self, field: str) -> None:
         assert refused(changed(field, "")) == [(field, "required", "missing_parameter")]
 
-    @pytest.mark.parametrize("value", ["12.5", True, [1], {}])
+    def test_an_empty_text_is_of_the_wrong_kind_where_no_text_is_asked_for(self) -> None:
+        assert refused(changed("products", "")) == [("products", "wrong_type", "invalid_parameter")]
+        assert refused(with_product(price="")) == [("products[0].price", "not_a_number", "invalid_parameter")]
+
+    @pytest.mark.parametrize("value", ["12.5", "", True, [1], {}])
     def test_only_numbers_are_amounts(self, value: Any) -> None:
         assert refused(changed("amount", value)) == [("amount", "not_a_number", "invalid_parameter")]
 
@@ -367,6 +371,37 @@ class TestARefusedOrder:
     @pytest.mark.parametrize("document", [b"[]", b"5", b'"14"', b"null", b"true"])
     def test_an_order_is_an_object(self, document: bytes) -> None:
         assert refused(document) == [("", "wrong_type", "invalid_parameter")]
+
+    @pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e400", b"1e-400", b"9" * 400, b"18446744073709551615"])
+    @pytest.mark.parametrize(
+        ("order", "field"),
+        [
+            (changed("id", "@"), "id"),
+            (changed("amount", "@"), "amount"),
+            (with_product(price="@"), "products[0].price"),
+            (changed("metaInfo", {"a": 1, "b": "@"}), "metaInfo.b"),
+        ],
+    )
+    def test_a_number_that_cannot_be_kept_is_named_with_its_path(
+        self, order: dict[str, Any], field: str, number: bytes
+    ) -> None:
+        document = written(order).replace(b'"@"', number)
+        assert refused(document) == [(field, "unreadable", "invalid_parameter")]
+        batch = b'{"orders":[' + written(MINIMAL) + b"," + document + b"]}"
+        try:
+            fields = [problem.field for problem in located(read_batch(batch, now=0).drafts)]
+        except Unreadable as refusal:  # no JSON at all
+            fields = [refusal.field]
+        assert fields == [f"orders[1].{field}"]
+
+    def test_a_number_in_a_large_order_is_refused_without_looking_for_its_place(self) -> None:
+        order = changed("metaInfo", {"a": "@"}) | {"note": "x" * 300_000}
+        assert refused(written(order).replace(b'"@"', b"1e400")) == [("", "unreadable", "invalid_parameter")]
+
+    def test_a_number_deep_inside_is_too_deep(self) -> None:
+        document = written(changed("metaInfo", "@")).replace(b'"@"', b"[" * 80 + b"1e400" + b"]" * 80)
+        (problem,) = read(document).problems
+        assert (problem.code, problem.message) == ("unreadable", "the JSON is nested too deeply")
 
     @pytest.mark.parametrize("name", ["id", "amount", "products"])
     def test_a_repeated_name_is_refused(self, name: str) -> None:

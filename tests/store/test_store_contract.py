@@ -627,6 +627,20 @@ async def test_an_order_with_identifiers_of_two_contacts_goes_to_that_of_the_str
     assert (three, four) == (two, one)
 
 
+async def test_a_version_that_names_nobody_belongs_to_nobody(ledger: Ledger) -> None:
+    who = sender()
+    mail = (("email", "a@example.com"),)
+    await put(ledger, who, order("1", identifiers=mail), order("2", identifiers=mail))
+    known = await contact_of(ledger, who, "1")
+    assert known is not None
+    await put(ledger, who, order("1", at=1, status="paid"))
+    assert await contact_of(ledger, who, "1") is None
+    await put(ledger, who, order("1", at=2, status="sent", identifiers=mail), order("2", at=2, status="paid"))
+    assert [await contact_of(ledger, who, reference) for reference in "12"] == [known, None]
+    await put(ledger, who, order("3", identifiers=mail), order("3", at=1, status="paid"))
+    assert await contact_of(ledger, who, "3") is None
+
+
 async def test_contacts_are_apart_by_account_and_mode(ledger: Ledger) -> None:
     who = sender()
     test = sender(who.account_id, Mode.TEST)

@@ -9,7 +9,7 @@ import msgspec
 from ordermill import __version__
 from ordermill.core import ids
 from ordermill.core.delivery import Endpoint, Format, Kind
-from ordermill.core.event import Event, Subject, Voice, data_of, facts_of, moment
+from ordermill.core.event import BODY_BYTES_MAX, Event, Subject, Voice, data_of, facts_of, moment
 from ordermill.core.order import Mode
 from ordermill.delivery.signing import sign
 
@@ -87,7 +87,8 @@ def _instant(micros: int) -> str:
     return moment(micros).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-# notifyUrl: the contract says that the address is called, and not with what
+# notifyUrl: Brevo says that the address is called, and not with what. On top stand the names of our contract page, in
+# `data` the facts as our own events spell them.
 
 
 def notify_voice() -> Voice:
@@ -95,28 +96,40 @@ def notify_voice() -> Voice:
 
 
 def write_notice(event: Event, _subject: Subject | None) -> bytes:
-    """`batchId`, `count` and `status` on top for simple receivers, everything in `data`.
+    """The contract's names on top for simple receivers, our own in `data`. Both tell the same.
 
     The type says only whether it went well at all; how well stands in `status`.
     """
     facts = facts_of(event)
-    top = {"batchId": facts["batchId"], "count": facts["count"]}
-    data: dict[str, Any] = {
-        **top,
-        "succeeded": facts["succeeded"],
-        "failed": facts["failed"],
-        "errors": [{name: error[name] for name in ("index", "id", "code", "message")} for error in facts["errors"]],
-        "errorsTruncated": facts["errorsTruncated"],
-        "completedAt": facts["completedAt"],
-        "historical": facts["historical"],
-        "test_mode": event.mode is Mode.TEST,
-    }
+    errors = [{name: error[name] for name in ("index", "id", "code", "message")} for error in facts["errors"]]
+    while True:
+        body = _write_notice(event, facts, errors)
+        if len(body) <= BODY_BYTES_MAX or not errors:
+            return body
+        errors = errors[: len(errors) * 3 // 4]  # they stand in it twice: as many as there is room for
+
+
+def _write_notice(event: Event, facts: dict[str, Any], errors: list[dict[str, Any]]) -> bytes:
+    same: dict[str, Any] = {"errors": errors, "completedAt": facts["completedAt"], "historical": facts["historical"]}
+    counted = {"batchId": facts["batchId"], "count": facts["count"]}
     return _encode(
         {
             "type": "batch.failed" if facts["status"] == "failed" else "batch.completed",
             "timestamp": _instant(event.created_at),
-            **top,
+            **counted,
+            "batch_id": facts["batchId"],
             "status": facts["status"],
-            "data": data,
+            "successCount": facts["succeeded"],
+            "failedCount": facts["failed"],
+            "createdAt": facts["createdAt"],
+            **same,
+            "data": {
+                **counted,
+                "succeeded": facts["succeeded"],
+                "failed": facts["failed"],
+                **same,
+                "errorsTruncated": len(errors) < facts["failed"],
+                "test_mode": event.mode is Mode.TEST,
+            },
         }
     )

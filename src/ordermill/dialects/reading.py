@@ -24,6 +24,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_INSTANT = -62_135_596_800_000_000  # 0001-01-01T00:00:00Z
 _LAST_INSTANT = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 _INT_MAX = 2**63 - 1
+_LOCATED_BYTES = 256 * 1024  # a larger document is not searched for the number that was wrong
 
 # What a typed decoder can raise for bytes from outside: its own errors, text that is not UTF-8, nesting too deep.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -66,7 +67,7 @@ def looks_odd(raw: bytes, once: Iterable[bytes], expected: int = 1) -> bool:
 
 
 class Oddity(ValueError):
-    """The JSON parses, but no honest reading of it exists. `field` is the name concerned, '' for the whole."""
+    """The JSON parses, but no honest reading of it exists. `field` is the name or path concerned, '' for the whole."""
 
     def __init__(self, message: str, field: str = "") -> None:
         self.field = field
@@ -81,25 +82,65 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return seen
 
 
-def _constant(text: str) -> Any:
-    raise Oddity(f"{text} is not a JSON number")
+class _Numbers:
+    """Reads the numbers of one document. One that cannot be kept leaves a mark: where it stands is not known yet."""
+
+    def __init__(self) -> None:
+        self.fault = ""  # of the first one that is odd
+
+    def odd(self, fault: str) -> Any:
+        self.fault = self.fault or fault
+        return _ODD
+
+    def constant(self, text: str) -> Any:
+        return self.odd(f"{text} is not a JSON number")
+
+    def integer(self, text: str) -> Any:
+        if len(text) > 20 or not -_INT_MAX <= int(text) + 1 <= _INT_MAX + 1:  # 64 bits, a sign included
+            return self.odd(f"the number {text[:20]}{'…' if len(text) > 20 else ''} is too large")
+        return int(text)
+
+    def fraction(self, text: str) -> Any:
+        try:
+            number = Decimal(text)
+        except InvalidOperation:  # an exponent that no Decimal can hold
+            number = Decimal("Infinity")
+        # The exponent of a zero counts as well: 0e-999999999 written out would fill the memory.
+        if len(text) > 64 or not -30 <= number.adjusted() <= 30 or not number.is_finite():
+            return self.odd(f"the number {text[:20]} is out of range")
+        return number
 
 
-def _integer(text: str) -> int:
-    if len(text) > 20 or not -_INT_MAX <= int(text) + 1 <= _INT_MAX + 1:  # 64 bits, a sign included
-        raise Oddity(f"the number {text[:20]}… is too large")
-    return int(text)
+_ODD = object()
+
+
+def _path_to_odd(value: Any, nesting_left: int) -> str | None:
+    """Where the first number stands that left a mark, `.products[0].price`; None: not in here."""
+    if value is _ODD:
+        return ""
+    if nesting_left < 0:
+        raise Oddity("the JSON is nested too deeply")
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            if (rest := _path_to_odd(entry, nesting_left - 1)) is not None:
+                return f".{name}{rest}"
+    elif isinstance(value, list):
+        for place, entry in enumerate(value):
+            if (rest := _path_to_odd(entry, nesting_left - 1)) is not None:
+                return f"[{place}]{rest}"
+    return None
 
 
 def strict_json(document: bytes, nesting_max: int = 64) -> Any:
     """The value, numbers with a point as Decimal. Raises Oddity for anything two readers could read differently."""
+    numbers = _Numbers()
     try:
         value = json.loads(
             document.decode(),
             object_pairs_hook=_pairs,
-            parse_constant=_constant,
-            parse_int=_integer,
-            parse_float=_fraction,
+            parse_constant=numbers.constant,
+            parse_int=numbers.integer,
+            parse_float=numbers.fraction,
         )
     except Oddity:
         raise
@@ -113,18 +154,10 @@ def strict_json(document: bytes, nesting_max: int = 64) -> Any:
     # to see.
     if b"\\u" in document or document.count(b"[") + document.count(b"{") > nesting_max:
         _check_strings(value, nesting_max)
+    if numbers.fault:
+        path = _path_to_odd(value, nesting_max) if len(document) <= _LOCATED_BYTES else None
+        raise Oddity(numbers.fault, (path or "").removeprefix("."))
     return value
-
-
-def _fraction(text: str) -> Decimal:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:  # an exponent that no Decimal can hold
-        number = Decimal("Infinity")
-    # The exponent of a zero counts as well: 0e-999999999 written out would fill the memory.
-    if len(text) > 64 or not -30 <= number.adjusted() <= 30 or not number.is_finite():
-        raise Oddity(f"the number {text[:20]} is out of range")
-    return number
 
 
 def _check_strings(value: Any, nesting_left: int, field: str = "") -> None:

@@ -229,18 +229,13 @@ class Settlement:
         """The newest state of each order that changed: inserted when it is new, else replaced if nobody else did."""
         fresh: dict[int, Row] = {}
         changed: dict[int, Row] = {}
-        owners: dict[int, int | None] = {}  # of orders that change more than once here
         for place, outcome in changes:
-            contact_id = contacts.get(place.item_id)
+            contact_id = contacts.get(place.item_id)  # a version that names nobody belongs to nobody: it replaces all
             if isinstance(outcome, Created):
                 number = outcome.order_id
                 fresh[number] = rows.new_order_row(outcome.order, place, number, outcome.reference, 1, contact_id)
-                owners[number] = contact_id
                 continue
             known, number = outcome.known, outcome.known.id
-            if contact_id is None:
-                contact_id = owners.get(number, known.contact_id)
-            owners[number] = contact_id
             if number in fresh:
                 fresh[number] = rows.new_order_row(
                     outcome.order, place, number, known.reference, outcome.revision, contact_id

@@ -143,7 +143,7 @@ def _explain(body: bytes, error: Exception) -> Unreadable:
         try:
             strict_json(body)
         except Oddity as oddity:
-            return Unreadable(f"the body cannot be read: {oddity}")
+            return Unreadable(f"the body cannot be read: {oddity}", field=told.printable(oddity.field))
     return unreadable(error)
 
 

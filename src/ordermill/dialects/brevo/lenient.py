@@ -100,9 +100,8 @@ class _CloseLook:
 
     def given(self, holder: dict[str, Any], name: str, at: str = "", *, required: bool = False) -> Any:
         value = holder.get(name)
-        if required and (value is None or value == ""):
+        if required and value is None:
             self.note(told.missing(at + name))
-            return None
         return value
 
     def text(
@@ -114,8 +113,15 @@ class _CloseLook:
         required: bool = False,
         chars_max: int = wire.REFERENCE_CHARS,
     ) -> str | None:
-        """A text. Where clients are known to send whole numbers (section 4), one is taken by its digits."""
-        return self.as_text(self.given(holder, name, at, required=required), at + name, chars_max)
+        """A text. Where clients are known to send whole numbers (section 4), one is taken by its digits.
+
+        An empty one says nothing; elsewhere than in a text it is a value of the wrong kind.
+        """
+        value = holder.get(name)
+        if required and (value is None or value == ""):
+            self.note(told.missing(at + name))
+            return None
+        return self.as_text(value, at + name, chars_max)
 
     def as_text(self, value: Any, field: str, chars_max: int) -> str | None:
         if value is None:
