@@ -25,7 +25,7 @@ from ordermill.core.batch import (
     item_id,
     roll_up,
 )
-from ordermill.core.errors import REFUSALS, NotFound, Refusal
+from ordermill.core.errors import REFUSALS, NotFound, Refusal, Unauthorized
 from ordermill.core.limits import Limits
 from ordermill.core.memo import Memo
 from ordermill.core.mill import Mill
@@ -489,6 +489,21 @@ def test_keys_are_read_as_token_and_basic_and_never_as_bearer() -> None:
     for text in ("Bearer abc", "abc", "Token", "Basic ???", basic("abc:secret"), basic(":"), "Basic /w=="):
         assert read_key({"authorization": text}) is None
     assert read_key({}) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "code", "hinted"),
+    [
+        ({}, "not_authenticated", False),
+        ({"authorization": "Bearer abc"}, "invalid_token", True),
+        ({"authorization": "token abc"}, "invalid_token", False),
+        ({"authorization": "Basic YWJjOg=="}, "invalid_token", False),
+    ],
+)
+def test_a_key_in_another_form_is_told_the_right_one(header: dict[str, str], code: str, hinted: bool) -> None:
+    request = Request("GET", "/v1/orders", b"", header, b"", "req_1", NOW)
+    (error,) = json.loads(Server().dialect.write_refusal(Unauthorized("no"), request).body)["errors"]
+    assert (error["code"], "Authorization: Token" in error["message"]) == (code, hinted)
 
 
 def test_an_unknown_id_is_not_found() -> None:
