@@ -201,7 +201,7 @@ async def test_karrio_says_no_in_its_own_words(client: Client) -> None:
     for body, fields in (
         ({}, {"url", "enabled_events"}),
         ({"url": "x", "enabled_events": ["nope"]}, {"enabled_events"}),
-        ({"url": 5, "enabled_events": [], "disabled": "x", "description": 7},
+        ({"url": 5, "enabled_events": [], "disabled": "x", "description": ["x"]},
          {"url", "enabled_events", "disabled", "description"}),
         ({"url": "http://10.0.0.1/", "enabled_events": ["all"]}, {"url"}),
     ):  # fmt: skip
@@ -214,6 +214,47 @@ async def test_karrio_says_no_in_its_own_words(client: Client) -> None:
     unknown = "weh_" + "0" * 32
     for method in ("GET", "PATCH", "DELETE"):
         assert (await client(method, f"/v1/webhooks/{unknown}", {})).status == 404
+
+
+REQUIRED, NULL = "This field is required.", "This field may not be null."
+NO_LIST = 'Expected a list of items but got type "{}".'
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, {"url": REQUIRED, "enabled_events": REQUIRED}),
+        ({"url": None, "enabled_events": None}, {"url": NULL, "enabled_events": NULL}),
+        ({"url": " ", "enabled_events": []},
+         {"url": "This field may not be blank.", "enabled_events": "This list may not be empty."}),
+        ({"url": 5, "enabled_events": "all"}, {"url": "Enter a valid URL.", "enabled_events": NO_LIST.format("str")}),
+        ({"url": "http://x.example/", "enabled_events": {}}, {"enabled_events": NO_LIST.format("dict")}),
+        ({"url": "http://x.example/", "enabled_events": ["all", "x", 1]},
+         {"enabled_events": '"x" is not a valid choice. "1" is not a valid choice.'}),
+        ({"url": "http://x.example/", "enabled_events": ["all"], "description": [], "disabled": "perhaps"},
+         {"description": "Not a valid string.", "disabled": "Must be a valid boolean."}),
+        ({"url": "http://x.example/", "enabled_events": ["all"], "description": "x" * 201},
+         {"description": "Ensure this field has no more than 200 characters."}),
+        ([], {"non_field_errors": "Invalid data. Expected a dictionary, but got list."}),
+        ("x", {"non_field_errors": "Invalid data. Expected a dictionary, but got str."}),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_with_a_karrio_webhook_is_said_as_of_an_order(
+    client: Client, body: Any, said: dict[str, str]
+) -> None:
+    refused = await client.ok("POST", "/v1/webhooks", body, 400)
+    assert {path: text for error in refused["errors"] for path, (text,) in error["details"].items()} == said
+    assert [error["message"] for error in refused["errors"]] == [f"{path}: {text}" for path, text in said.items()]
+
+
+async def test_what_an_order_is_forgiven_a_karrio_webhook_is_too(client: Client) -> None:
+    asked = {"url": " http://127.0.0.1:1024/x ", "enabled_events": ["all"], "description": 7, "disabled": "true"}
+    made = await client.ok("POST", "/v1/webhooks", asked, 201)
+    assert (made["url"], made["description"], made["disabled"]) == ("http://127.0.0.1:1024/x", "7", True)
+    path = f"/v1/webhooks/{made['id']}"
+    changed = await client.ok("PATCH", path, {"disabled": 0, "description": None, "secret": "mine", "id": "x"})
+    assert changed == made | {"disabled": False, "description": None}
+    assert await client.ok("PATCH", path, {}) == changed
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from ordermill.core.batch import (
     item_id,
     roll_up,
 )
-from ordermill.core.errors import REFUSALS, NotFound, Refusal
+from ordermill.core.errors import REFUSALS, NotFound, Refusal, Unauthorized
 from ordermill.core.limits import Limits
 from ordermill.core.memo import Memo
 from ordermill.core.mill import Mill
@@ -324,6 +324,7 @@ def test_put_merges_removes_and_ignores() -> None:
         (b'{"metadata": null}', "metadata"),
         (b'{"options": []}', "options"),
         (b"[]", "non_field_errors"),
+        (b'{"metadata": 1.5}', "metadata"),
         (b'{"metadata": {"a": 1, "a": 2}}', "a"),
         (b'{"metadata": {"a": "\\u0000"}}', "metadata"),
     ],
@@ -333,6 +334,22 @@ def test_put_refuses_what_is_no_object(body: bytes, path: str) -> None:
     created = server.ask("POST", "/v1/orders", order(), status=201)
     answer = server.ask("PUT", f"/v1/orders/{created['id']}", body, status=400)
     assert list(answer["errors"][0]["details"]) == [path]
+
+
+def test_a_number_with_a_point_is_called_a_float_wherever_it_stands() -> None:
+    server = Server()
+    created = server.ask("POST", "/v1/orders", order(), status=201)
+    faulty = order("A-2", shipping_to=1.5, line_items=1.5, options=1.5)
+    refused = server.ask("POST", "/v1/orders", faulty, status=400)["errors"]
+    refused += server.ask("PUT", f"/v1/orders/{created['id']}", {"metadata": 1.5}, status=400)["errors"]
+    refused += server.ask("PUT", f"/v1/orders/{created['id']}", b"1.5", status=400)["errors"]
+    assert [error["message"] for error in refused] == [
+        "shipping_to.non_field_errors: Invalid data. Expected a dictionary, but got float.",
+        'line_items.non_field_errors: Expected a list of items but got type "float".',
+        'options: Expected a dictionary of items but got type "float".',
+        'metadata: Expected a dictionary of items but got type "float".',
+        "non_field_errors: Invalid data. Expected a dictionary, but got float.",
+    ]
 
 
 def test_put_does_not_revive_a_cancelled_order() -> None:
@@ -472,6 +489,21 @@ def test_keys_are_read_as_token_and_basic_and_never_as_bearer() -> None:
     for text in ("Bearer abc", "abc", "Token", "Basic ???", basic("abc:secret"), basic(":"), "Basic /w=="):
         assert read_key({"authorization": text}) is None
     assert read_key({}) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "code", "hinted"),
+    [
+        ({}, "not_authenticated", False),
+        ({"authorization": "Bearer abc"}, "invalid_token", True),
+        ({"authorization": "token abc"}, "invalid_token", False),
+        ({"authorization": "Basic YWJjOg=="}, "invalid_token", False),
+    ],
+)
+def test_a_key_in_another_form_is_told_the_right_one(header: dict[str, str], code: str, hinted: bool) -> None:
+    request = Request("GET", "/v1/orders", b"", header, b"", "req_1", NOW)
+    (error,) = json.loads(Server().dialect.write_refusal(Unauthorized("no"), request).body)["errors"]
+    assert (error["code"], "Authorization: Token" in error["message"]) == (code, hinted)
 
 
 def test_an_unknown_id_is_not_found() -> None:

@@ -116,6 +116,16 @@ def test_every_field_comes_back() -> None:
     assert (shown["test_mode"], shown["shipments"], shown["meta"]) == (True, [], {})
 
 
+def test_what_was_sent_blank_or_empty_is_shown_so() -> None:
+    sent = json.loads(json.dumps(SENT))
+    sent["shipping_to"] |= {"federal_tax_id": "", "state_tax_id": "", "city": ""}
+    sent["line_items"][1]["metadata"] = {}
+    order = received(sent)
+    for shown in (json.loads(write_order(order)), json.loads(write_order_request(read_content(order))[0])):
+        assert [shown["shipping_to"][name] for name in ("federal_tax_id", "state_tax_id", "city")] == ["", "", ""]
+        assert shown["line_items"][1]["metadata"] == {}
+
+
 def test_parts_have_ids_that_stay_and_differ() -> None:
     first, second = (json.loads(write_order(received(SENT))) for _ in range(2))
     assert first == second

@@ -136,13 +136,13 @@ class Web:
     async def _guarded(
         self, face: Face, router: Router, request: Request, receive: Receive, told: dict[str, Any], peer: str
     ) -> Reply:
-        route, request.params = router.find(request.method, request.path)
+        try:
+            route, request.params = router.find(request.method, request.path)
+        except MethodNotAllowed:
+            await self._known(face, request, peer, told)  # it is there, so it answers to its own people only
+            raise
         told["route"] = route.pattern
-        key = await self._authenticated(face, request, peer)
-        told["key_id"] = key.id
-        told["account_id"] = key.account_id
-        request.sender = sender_of(key, request.request_id)
-        self._throttle(face, key, told)
+        key = await self._known(face, request, peer, told)
         require(key, route.scope)
         if not route.stream:  # a file is of any type
             _check_media(face, request)
@@ -162,6 +162,15 @@ class Web:
                 return await self._remembered(route, request)
         finally:
             body.release()
+
+    async def _known(self, face: Face, request: Request, peer: str, told: dict[str, Any]) -> ApiKey:
+        """The key behind the request, noted and counted; from here on the request has a sender."""
+        key = await self._authenticated(face, request, peer)
+        told["key_id"] = key.id
+        told["account_id"] = key.account_id
+        request.sender = sender_of(key, request.request_id)
+        self._throttle(face, key, told)
+        return key
 
     async def _authenticated(self, face: Face, request: Request, peer: str) -> ApiKey:
         text = face.read_key(request.headers)

@@ -6,7 +6,8 @@ import msgspec
 
 from ordermill.core.errors import Conflict, Invalid
 from ordermill.core.order import NewOrder, OnExisting, Order
-from ordermill.dialects.karrio.inbound import STORED, check_json, invalid, new_order, type_name
+from ordermill.dialects.karrio.inbound import STORED, check_json, invalid, new_order
+from ordermill.dialects.karrio.mending import type_name
 from ordermill.dialects.reading import Oddity, strict_json
 
 CANCELLED = "cancelled"

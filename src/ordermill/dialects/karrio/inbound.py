@@ -17,7 +17,7 @@ from ordermill.core.batch import Draft, Problem, Submission
 from ordermill.core.errors import Invalid, TooMany, Unreadable
 from ordermill.core.order import NewOrder, OnExisting
 from ordermill.dialects.karrio import wire
-from ordermill.dialects.karrio.mending import mend
+from ordermill.dialects.karrio.mending import mend, type_name
 from ordermill.dialects.reading import DECODE_ERRORS, check_text, hash_of, unreadable
 
 NAME = "karrio"
@@ -311,11 +311,6 @@ def _refuse_envelope(body: bytes, error: Exception) -> list[msgspec.Raw]:
         raise _repeated()
     kind = type_name(orders)
     raise invalid("orders.non_field_errors", "not_a_list", f'Expected a list of items but got type "{kind}".')
-
-
-def type_name(value: object) -> str:
-    """What the contract's texts call a JSON value's type (they are Python's own words)."""
-    return type(value).__name__ if value is not None else "NoneType"
 
 
 def _check_given_once(body: bytes, orders: list[msgspec.Raw]) -> None:

@@ -18,6 +18,7 @@ from ordermill.dialects.karrio import codes, wire
 from ordermill.dialects.reading import Oddity, plain_decimal, strict_json
 
 VALUE_CHARS = 100  # how much of a refused value is repeated
+DESCRIPTION_CHARS = 200  # of a webhook
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"([+-]?\d+)(\.0*)?", re.ASCII)
@@ -35,11 +36,33 @@ def mend(document: bytes, rules: wire.Rules) -> tuple[dict[str, Any], tuple[Prob
         value = strict_json(document, rules.nesting)
     except Oddity as oddity:
         field = oddity.field if oddity.field in wire.Order.__struct_fields__ else "non_field_errors"
-        message = f"{str(oddity)[:1].upper()}{str(oddity)[1:]}."
-        return {}, (Problem(code="unreadable", field=field, message=message, contract_code="validation"),)
+        return {}, (Problem(code="unreadable", field=field, message=_sentence(oddity), contract_code="validation"),)
     mender = _Mender(rules)
     order = mender.order(value)
     return order, tuple(mender.problems)
+
+
+def mend_webhook(body: bytes, events: tuple[str, ...], *, whole: bool) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    """(the fields that a webhook's body names, every problem), by the same leave and in the same words as an order.
+
+    `whole`: what a webhook cannot be without must be there (contract, section 7); else only what is given counts.
+    """
+    mender = _Mender(wire.NO_RULES)
+    try:
+        value = strict_json(body)
+    except Oddity as oddity:
+        mender.found(oddity.field or "non_field_errors", _Bad("unreadable", _sentence(oddity)), None)
+        return {}, tuple(mender.problems)
+    if not isinstance(value, dict):
+        mender.found("non_field_errors", _not_an_object(value), value)
+        return {}, tuple(mender.problems)
+    given = _Given(mender, "", value)
+    given.take("url", _url, required=whole)
+    given.take("enabled_events", _each(events), required=whole)
+    given.take("description", _text(DESCRIPTION_CHARS), null=True)
+    given.take("disabled", _boolean, null=True)
+    named = ("url", "enabled_events", "description", "disabled")
+    return {name: given.taken.get(name) for name in named if name in value}, tuple(mender.problems)
 
 
 class _Bad(Exception):
@@ -89,8 +112,7 @@ class _Mender:
         if lines is None:
             return
         if not isinstance(lines, list):
-            text = f'Expected a list of items but got type "{type(lines).__name__}".'
-            self.found("line_items.non_field_errors", _Bad("not_a_list", text), lines)
+            self.found("line_items.non_field_errors", _not_a_list(lines), lines)
         elif not lines:
             self.found("line_items.non_field_errors", _Bad("empty", "This list may not be empty."), lines)
         elif len(lines) > self.rules.lines:
@@ -207,6 +229,31 @@ def _choice(of: tuple[str, ...] | None, slips: dict[str, str], iso: tuple[str, .
     return read
 
 
+def _url(value: Any) -> str:
+    """A text; whether it is an address that may be called is for others to say."""
+    if not isinstance(value, str):
+        raise _Bad("invalid_url", "Enter a valid URL.")
+    if not value.strip():
+        raise BLANK
+    return value.strip()
+
+
+def _each(of: tuple[str, ...]) -> Reading:
+    """A list of words that are all on another one; every word that is not is named."""
+
+    def read(value: Any) -> list[str]:
+        if not isinstance(value, list):
+            raise _not_a_list(value)
+        if not value:
+            raise _Bad("empty", "This list may not be empty.")
+        strange = [f'"{_shown(entry)}" is not a valid choice.' for entry in value if entry not in of]
+        if strange:
+            raise _Bad("invalid_choice", " ".join(strange))
+        return value
+
+    return read
+
+
 def _day(value: Any) -> str | None:
     """`2024-1-2` -> `2024-01-02`; blank is no date at all (today)."""
     if isinstance(value, str) and not value.strip():
@@ -298,8 +345,7 @@ def _free(keys: int) -> Reading:
 
     def read(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            kind = type(value).__name__
-            raise _Bad("not_an_object", f'Expected a dictionary of items but got type "{kind}".')
+            raise _Bad("not_an_object", f'Expected a dictionary of items but got type "{type_name(value)}".')
         if len(value) > keys:
             raise _Bad("too_many", f"Ensure this field has no more than {keys} elements.")
         return value
@@ -310,8 +356,20 @@ def _free(keys: int) -> Reading:
 def _not_an_object(value: Any) -> _Bad:
     if value is None:
         return NULL
-    kind = "float" if isinstance(value, Decimal) else type(value).__name__
-    return _Bad("not_an_object", f"Invalid data. Expected a dictionary, but got {kind}.")
+    return _Bad("not_an_object", f"Invalid data. Expected a dictionary, but got {type_name(value)}.")
+
+
+def _not_a_list(value: Any) -> _Bad:
+    return _Bad("not_a_list", f'Expected a list of items but got type "{type_name(value)}".')
+
+
+def type_name(value: object) -> str:
+    """What the contract's texts call a JSON value's type (they are Python's own words)."""
+    return "float" if isinstance(value, Decimal) else type(value).__name__
+
+
+def _sentence(oddity: Oddity) -> str:
+    return f"{str(oddity)[:1].upper()}{str(oddity)[1:]}."
 
 
 def _shown(value: Any) -> str | None:

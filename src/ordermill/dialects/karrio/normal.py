@@ -31,9 +31,10 @@ LINE = {
     "origin_country": "origin_country",
 }  # fmt: skip
 PLACES = {"shipping_to": "ship_to", "shipping_from": "ship_from", "billing_address": "bill_to"}
-EXTRA_ADDRESS = ("federal_tax_id", "state_tax_id", "validate_location")
+# With what they are when they were not sent: that alone need not travel (a blank text and `{}` were sent).
+EXTRA_ADDRESS: dict[str, Any] = {"federal_tax_id": None, "state_tax_id": None, "validate_location": False}
 FLAGS = ("residential", "validate_location")
-EXTRA_LINE = ("parent_id", "metadata")
+EXTRA_LINE: dict[str, Any] = {"parent_id": None, "metadata": None}
 # What other contracts' lines name their goods by goes into the line's metadata.
 LINE_NAMES = ("product_id", "variant_id", "ean")
 # The statuses of other contracts, as far as this one has a word for them.
@@ -80,9 +81,9 @@ def _read_line(line: wire.Commodity) -> Line:
     return Line(**fields | {"quantity": Decimal(line.quantity), "weight": Decimal(str(line.weight))})
 
 
-def _beyond(part: wire.Address | wire.Commodity, names: tuple[str, ...]) -> dict[str, Any]:
-    values = {name: getattr(part, name) for name in names}
-    return {name: value for name, value in values.items() if value or (name == "validate_location" and value is None)}
+def _beyond(part: wire.Address | wire.Commodity, unsent: dict[str, Any]) -> dict[str, Any]:
+    values = {name: getattr(part, name) for name in unsent}
+    return {name: value for name, value in values.items() if value != unsent[name]}
 
 
 def _identifiers(address: wire.Address) -> dict[str, str]:
@@ -205,7 +206,7 @@ def _lines(content: Content) -> list[dict[str, Any]]:
                 "value_currency": line.currency,
                 "origin_country": line.origin_country,
                 "parent_id": more.get("parent_id"),
-                "metadata": more.get("metadata") or names or None,
+                "metadata": more.get("metadata", names or None),
             }
         )
     return lines

@@ -51,6 +51,7 @@ ERRORS: dict[type[Refusal], tuple[int, str]] = {
     Overloaded: (503, "service_unavailable"),
 }
 _FAILED = OutcomeKind.FAILED  # a name of the module is found five times faster than a member of an enum
+SCHEMES = ("token", "basic")  # in which a key is taken (contract, section 1)
 PROBLEMS_TOLD_MAX = 100  # of one refused request
 
 ITEM_STATUS = {
@@ -75,9 +76,12 @@ def write_refusal(refusal: Refusal, request: Request) -> Reply:
     elif problems and status == 400:
         errors = [_error(path, " ".join(texts), code, texts) for path, texts in describe(problems).items()]
         return _errors(status, errors, request)
+    hint = refusal.hint
     if isinstance(refusal, Unauthorized) and "authorization" in request.headers:
         code = "invalid_token"
-    message = _with_hint(refusal.message, refusal.hint)
+        if request.headers["authorization"].partition(" ")[0].lower() not in SCHEMES:
+            hint = "send it as `Authorization: Token <key>`"
+    message = _with_hint(refusal.message, hint)
     if type(refusal) is Unreadable:
         message = f"JSON parse error - {message.removeprefix('the body is not valid JSON: ')}"
     path = refusal.field if code == "validation" else ""

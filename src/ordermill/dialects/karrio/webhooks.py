@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
 from ordermill.core import ids
-from ordermill.core.batch import Problem
 from ordermill.core.delivery import Endpoint, EndpointState, Failure, Kind, Ordering
 from ordermill.core.delivery_query import NewEndpoint
 from ordermill.core.endpoints import Change, Endpoints
@@ -17,9 +15,10 @@ from ordermill.core.event import Draught, Event, EventType, Subject, Voice, fact
 from ordermill.core.order import Mode
 from ordermill.dialects.karrio import outbound
 from ordermill.dialects.karrio.inbound import NAME, check_json
+from ordermill.dialects.karrio.mending import mend_webhook
 from ordermill.dialects.karrio.normal import write_order
 from ordermill.dialects.karrio.queries import read_paging
-from ordermill.dialects.reading import DECODE_ERRORS, moment
+from ordermill.dialects.reading import moment
 from ordermill.web.http import Reply, Request, Route
 
 EVERYTHING = "all"
@@ -79,7 +78,7 @@ class Webhooks:
 
     async def create(self, request: Request) -> Reply:
         """POST /webhooks: 201."""
-        asked = _read(request.body, required=("url", "enabled_events"))
+        asked = _read(request.body, whole=True)
         new = NewEndpoint(
             url=asked["url"],
             kind=Kind.KARRIO,
@@ -194,57 +193,14 @@ def _reply(request: Request, endpoint: Endpoint, status: int = 200) -> Reply:
 # reading
 
 
-def _read(body: bytes, required: Iterable[str] = ()) -> dict[str, Any]:
+def _read(body: bytes, *, whole: bool = False) -> dict[str, Any]:
     """The known fields of a webhook's body. Raises Unreadable, and Invalid with every problem of it."""
     body = body or b"{}"
     check_json(body)
-    try:
-        given = msgspec.json.decode(body)
-    except DECODE_ERRORS:  # what check_json lets pass and this does not (a lone surrogate) is no text either
-        given = None
-    if not isinstance(given, dict):
-        raise _invalid([("non_field_errors", "not_an_object", "Invalid data. Expected a dictionary.")])
-    problems = [(name, "required", "This field is required.") for name in required if name not in given]
-    for name, check in (
-        ("url", _text),
-        ("description", _description),
-        ("disabled", _flag),
-        ("enabled_events", _events),
-    ):
-        if name in given:
-            problems += [(name, *found) for found in check(given[name])]
+    given, problems = mend_webhook(body, EVENTS, whole=whole)
     if problems:
-        raise _invalid(problems)
-    return {name: given[name] for name in ("url", "description", "disabled", "enabled_events") if name in given}
-
-
-def _invalid(found: list[tuple[str, str, str]]) -> Invalid:
-    problems = tuple(Problem(code=code, field=field, message=message) for field, code, message in found)
-    return Invalid(problems[0].message, field=problems[0].field, problems=problems)
-
-
-def _text(value: Any) -> Iterable[tuple[str, str]]:
-    if not isinstance(value, str) or not value:
-        yield "invalid_parameter", "Enter a valid URL."
-
-
-def _description(value: Any) -> Iterable[tuple[str, str]]:
-    if value is not None and (not isinstance(value, str) or len(value) > 200 or "\0" in value):
-        yield "invalid_parameter", "Ensure this field has no more than 200 characters."
-
-
-def _flag(value: Any) -> Iterable[tuple[str, str]]:
-    if value is not None and not isinstance(value, bool):
-        yield "invalid_parameter", "Must be a valid boolean."
-
-
-def _events(value: Any) -> Iterable[tuple[str, str]]:
-    if not isinstance(value, list) or not value:
-        yield "invalid_parameter", "Expected a list of items that is not empty."
-        return
-    for entry in value:
-        if entry not in EVENTS:
-            yield "invalid_choice", f'"{str(entry)[:60]}" is not a valid choice.'.replace("\0", "")
+        raise Invalid(problems[0].message, field=problems[0].field, problems=problems)
+    return given
 
 
 # telling
