@@ -473,6 +473,15 @@ async def test_a_number_named_in_the_same_batch_is_not_allotted_to_another(ledge
     ]
 
 
+async def test_a_high_number_that_came_with_an_order_is_not_jumped_to(ledger: Ledger) -> None:
+    who = sender()
+    await put(ledger, who, numbered("2"), numbered("5000"))
+    settled = await put(ledger, who, *(numbered(content=n) for n in range(5)))
+    assert [item.reference for item in settled.items] == ["1", "3", "4", "5", "6"]
+    settled = await put(ledger, who, numbered("11"), numbered("12"), numbered("12"), *(numbered() for _ in range(3)))
+    assert [item.reference for item in settled.items[3:]] == ["13", "14", "15"]
+
+
 async def test_a_long_run_of_taken_numbers_is_passed_in_one_step(ledger: Ledger) -> None:
     who = sender()
     await put(ledger, who, *(numbered(str(n)) for n in range(1, 3_001)), numbered("3005"))

@@ -180,9 +180,10 @@ class Settlement:
             candidates = [str(number) for number in range(first, first + block)]
             self._look_up([(dialect, source, candidate) for candidate in candidates])
             yield from candidates
-            # All taken: the counter has run into numbers that came with their orders, maybe many. Behind them all.
-            taken = (self.account_id, self.mode, dialect, source, first + block - 1)
-            row = self.tx.one("find_number_run_end", *taken)
+            # Used up. Where the last one was taken, the counter has run into numbers that came with their orders, maybe
+            # many: behind all that follow without a gap. What lies beyond a gap is no reason to pass over the gap.
+            last = (self.account_id, self.mode, dialect, source, first + block - 1)
+            row = self.tx.one("find_number_run_end", *last, *last)
             if row is not None and row[0] >= first + block:
                 self.tx.reserve(self.account_id, counter, row[0] - first - block + 1)
 
