@@ -250,7 +250,8 @@ def test_a_key_is_found_in_either_header(headers: dict[str, str], key: str | Non
 
 @pytest.mark.parametrize("refusal", errors.REFUSALS, ids=lambda refusal: refusal.__name__)
 def test_every_refusal_has_a_form(refusal: type[errors.Refusal]) -> None:
-    reply = House().dialect.write_refusal(refusal("why"), None)  # type: ignore[arg-type]
+    request = Request("POST", "/centra/orders", b"", {}, b"", "r", NOW)
+    reply = House().dialect.write_refusal(refusal("why"), request)
     body = json.loads(reply.body)
     assert body["status"] == ("Not Allowed" if refusal is errors.Forbidden else "no")
     assert body["msg"] == "why"
