@@ -232,6 +232,14 @@ def test_what_nobody_asked_to_change_stays_byte_for_byte() -> None:
     assert "10.50" in (stored.document or "")
 
 
+def test_of_two_orders_that_an_update_names_none_is_changed() -> None:
+    house = House()
+    house.call("POST", "/centra/orders", {"a": order(), "b": order()})
+    reply = house.call("PUT", "/centra/orders", '{"order":1,"order":2,"comment":"late"}')
+    assert json.loads(reply.body)["status"] == "no"
+    assert [stored.document and "late" in stored.document for stored in house.store.orders.values()] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("headers", "key"),
     [

@@ -30,7 +30,9 @@ async def test_an_idempotency_key_that_cannot_be_one_is_a_fault_of_the_whole_req
     assert (await client.get("/centra/orders")).json()["orders"] == []
 
 
-@pytest.mark.parametrize("path", ["/centra/order/1", "/centra/order/1/", "/centra/outlet/order/1", "/centra/orders/new"])
+@pytest.mark.parametrize(
+    "path", ["/centra/order/1", "/centra/order/1/", "/centra/outlet/order/1", "/centra/orders/new"]
+)
 async def test_what_the_contract_does_not_offer_for_reading_is_404(client: Client, path: str) -> None:
     await client.post("/centra/order", centra())
     answer = await client.get(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -73,11 +73,12 @@ class Oddity(ValueError):
         super().__init__(message)
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _pairs(pairs: list[tuple[str, Any]], once: Collection[str] | None = None) -> dict[str, Any]:
     seen = dict(pairs)
     if len(seen) != len(pairs):
-        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        raise Oddity(f"the name {twice!r} is given more than once", twice)
+        for name, times in Counter(name for name, _ in pairs).items():
+            if times > 1 and (once is None or name in once):
+                raise Oddity(f"the name {name!r} is given more than once", name)
     return seen
 
 
@@ -86,20 +87,41 @@ def _constant(text: str) -> Any:
 
 
 def _integer(text: str) -> int:
-    if len(text) > 20 or not -_INT_MAX <= int(text) + 1 <= _INT_MAX + 1:  # 64 bits, a sign included
+    if not _holds(text):
         raise Oddity(f"the number {text[:20]}… is too large")
     return int(text)
 
 
-def strict_json(document: bytes, nesting_max: int = 64) -> Any:
-    """The value, numbers with a point as Decimal. Raises Oddity for anything two readers could read differently."""
+def _holds(text: str) -> bool:
+    """Whether 64 bits, a sign included, hold a whole number."""
+    return len(text) <= 20 and -_INT_MAX <= int(text) + 1 <= _INT_MAX + 1
+
+
+def _any_integer(text: str) -> int | Decimal:
+    """A whole number; a Decimal where 64 bits do not hold it."""
+    return int(text) if _holds(text) else Decimal(text)
+
+
+def _any_fraction(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:  # an exponent that no Decimal can hold
+        raise Oddity(f"the number {text[:20]} is out of range") from error
+
+
+def strict_json(document: bytes, nesting_max: int = 64, *, once: Collection[str] | None = None) -> Any:
+    """The value, numbers with a point as Decimal. Raises Oddity for anything two readers could read differently.
+
+    With `once` only these names may not be given twice, of others the last one counts, and numbers may have any size:
+    for contracts that pass over members they do not know, and readers that judge each field they do know.
+    """
     try:
         value = json.loads(
             document.decode(),
-            object_pairs_hook=_pairs,
+            object_pairs_hook=_pairs if once is None else partial(_pairs, once=once),
             parse_constant=_constant,
-            parse_int=_integer,
-            parse_float=_fraction,
+            parse_int=_integer if once is None else _any_integer,
+            parse_float=_fraction if once is None else _any_fraction,
         )
     except Oddity:
         raise
