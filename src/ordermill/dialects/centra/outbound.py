@@ -269,7 +269,7 @@ def _product(order_id: int, number: int, line: Line, extra: dict[str, Any]) -> d
     whole = line.quantity == line.quantity.to_integral_value()
     return {
         "lineId": str(order_id * 10_000 + number),
-        "sku": line.sku or line.product_id or "",
+        "sku": shown.get("sku") or line.sku or line.product_id or "",
         "variantSku": line.variant_id or "",
         "sizeSku": "",
         "ean": line.ean or "",
