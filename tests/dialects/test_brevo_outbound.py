@@ -218,7 +218,11 @@ class TestAListedOrder:
         }
 
     def test_without_a_contact_has_no_contact_id(self) -> None:
-        assert "contact_id" not in listed(order_json(), contact_id=None)
+        assert "contact_id" not in listed(order_json(email='"a@b.example"'), contact_id=None)
+
+    def test_a_version_that_names_nobody_has_no_contact_id(self) -> None:
+        assert "contact_id" not in listed(order_json(), contact_id=7)
+        assert listed(order_json(billing='{"phone":"041 22"}'), contact_id=7)["contact_id"] == 7
 
     def test_the_older_email_is_shown_like_the_newer(self) -> None:
         shown = listed(order_json(email='"a@b.example"'))

@@ -102,3 +102,18 @@ def test_an_order_of_our_own_comes_round_whole() -> None:
 def test_an_order_past_its_retention_shows_what_its_head_knows() -> None:
     content = read_content(msgspec.structs.replace(HEAD, dialect="centra", source="default", document=None))
     assert (content.lines, content.amount, content.status) == ((), Decimal("30.5"), "completed")
+
+
+def test_the_texts_that_replace_the_catalogues_are_shown_whatever_names_the_product() -> None:
+    shown = {"sku": "OLD-1", "product": "Tea", "variant": "Green", "brand": "B", "size": "L"}
+    for named in ({"sku": "A"}, {"ean": "E"}, {"id": 5}):
+        document = {
+            "address": {"country": "SE", "email": "x@example.com"},
+            "products": [{"qty": 1, "unitPrice": 1, "itemText": shown, **named}],
+        }
+        new = read_draft("k", json.dumps(document).encode(), now=0).order
+        assert new is not None
+        head = msgspec.structs.replace(HEAD, dialect="centra", source="default", reference="7", document=new.document)
+        (line,) = json.loads(write_content(read_content(head), head))["products"]
+        assert [line[name] for name in ("sku", "name", "variant", "brand", "size")] == list(shown.values())
+        assert read_content(head).lines[0].sku == named.get("sku", "OLD-1"), "which product it is stays as it was"

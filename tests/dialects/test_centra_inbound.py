@@ -355,6 +355,46 @@ def test_unknown_members_are_kept_and_passed_over() -> None:
     assert new.document.encode() == data
 
 
+@pytest.mark.parametrize(
+    "member",
+    ['"new":123456789012345678901234567890', '"new":[-1e400,1e-400]', '"new":0.' + "3" * 80, '"new":1,"new":2',
+     '"comment":"a","comment":"b"', '"extraAttributes":{"a_b":123456789012345678901234567890}'],
+)  # fmt: skip
+@pytest.mark.parametrize("slow", ["", ',"shippingValue":"5.00"'])
+def test_what_decides_nothing_refuses_no_order_on_either_pass(member: str, slow: str) -> None:
+    data = GOOD + f"{slow},{member}}}".encode()
+    new = draft(data).order
+    assert new is not None
+    assert new.document.encode() == data
+
+
+@pytest.mark.parametrize("value", ["1" * 30, "-" + "1" * 30, "1e40", "1e400", "1e-400"])
+@pytest.mark.parametrize("name", ["orderNumber", "accountId", "sendEmail", "poNumber", "comment"])
+def test_a_number_out_of_all_range_is_told_with_its_field_beside_the_other_problems(name: str, value: str) -> None:
+    data = f'{{"address":{json.dumps(ADDRESS)},"products":[{{"sku":"A"}}],"{name}":{value}}}'.encode()
+    assert codes(data) == [("products[0].qty", "-4"), (name, "-7")]
+
+
+@pytest.mark.parametrize(
+    ("price", "amount"), [("1e-400", "0.00"), ("0e-999999999", "0.00"), ("0." + "3" * 80, "0.33"), ("1e400", None)]
+)
+def test_an_amount_is_judged_by_its_size_however_it_is_spelled(price: str, amount: str | None) -> None:
+    line = f'{{"qty":1,"sku":"A","unitPrice":{price}}}'
+    found = draft(f'{{"address":{json.dumps(ADDRESS)},"products":[{line}]}}'.encode())
+    assert [problem.field for problem in found.problems] == ([] if amount else ["products[0].unitPrice"])
+    assert (found.order and found.order.amount) == amount
+
+
+@pytest.mark.parametrize(
+    "tail", ['"extraAttributes":{"a":1e99999999999999999999}', '"shippingValue":1e99999999999999999999']
+)
+def test_an_exponent_that_no_number_can_hold_refuses_its_order_only(tail: str) -> None:
+    batch = b'{"a":' + GOOD + f',{tail}}},"b":'.encode() + GOOD + b"}}"
+    drafts = read_batch(batch, now=NOW).drafts
+    assert [found.order is None for found in drafts] == [True, False]
+    assert [problem.contract_code for problem in drafts[0].problems] == ["-7"]
+
+
 def test_problems_of_a_line_are_told_even_when_others_cannot_be_read() -> None:
     assert codes(order(products=[5, {"sku": "A"}], sendEmail=[])) == [
         ("products[0]", "-7"),

@@ -232,6 +232,14 @@ def test_what_nobody_asked_to_change_stays_byte_for_byte() -> None:
     assert "10.50" in (stored.document or "")
 
 
+def test_of_two_orders_that_an_update_names_none_is_changed() -> None:
+    house = House()
+    house.call("POST", "/centra/orders", {"a": order(), "b": order()})
+    reply = house.call("PUT", "/centra/orders", '{"order":1,"order":2,"comment":"late"}')
+    assert json.loads(reply.body)["status"] == "no"
+    assert [stored.document and "late" in stored.document for stored in house.store.orders.values()] == [False, False]
+
+
 @pytest.mark.parametrize(
     ("headers", "key"),
     [
@@ -250,7 +258,8 @@ def test_a_key_is_found_in_either_header(headers: dict[str, str], key: str | Non
 
 @pytest.mark.parametrize("refusal", errors.REFUSALS, ids=lambda refusal: refusal.__name__)
 def test_every_refusal_has_a_form(refusal: type[errors.Refusal]) -> None:
-    reply = House().dialect.write_refusal(refusal("why"), None)  # type: ignore[arg-type]
+    request = Request("POST", "/centra/orders", b"", {}, b"", "r", NOW)
+    reply = House().dialect.write_refusal(refusal("why"), request)
     body = json.loads(reply.body)
     assert body["status"] == ("Not Allowed" if refusal is errors.Forbidden else "no")
     assert body["msg"] == "why"

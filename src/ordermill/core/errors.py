@@ -5,6 +5,7 @@
     │   ├── TooLarge          more bytes than the limit                            (413-ish)
     │   └── TooMany           more orders than the limit
     ├── Invalid               readable, but its content is not acceptable; carries the Problems
+    │   └── BadHeader         a header of the request has a value that cannot be meant
     ├── Unauthorized          no key, or a key nobody knows
     ├── Forbidden             the key may not do this
     ├── NotFound              nothing under that name that this key may see
@@ -73,6 +74,10 @@ class Invalid(Refusal):
     """The content is not acceptable."""
 
     code = "invalid"
+
+
+class BadHeader(Invalid):
+    """A header of the request has a value that cannot be meant."""
 
 
 class Unauthorized(Refusal):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -74,18 +74,23 @@ class Oddity(ValueError):
         super().__init__(message)
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _pairs(pairs: list[tuple[str, Any]], once: Collection[str] | None = None) -> dict[str, Any]:
     seen = dict(pairs)
     if len(seen) != len(pairs):
-        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        raise Oddity(f"the name {twice!r} is given more than once", twice)
+        for name, times in Counter(name for name, _ in pairs).items():
+            if times > 1 and (once is None or name in once):
+                raise Oddity(f"the name {name!r} is given more than once", name)
     return seen
 
 
 class _Numbers:
-    """Reads the numbers of one document. One that cannot be kept leaves a mark: where it stands is not known yet."""
+    """Reads the numbers of one document. One that cannot be kept leaves a mark: where it stands is not known yet.
 
-    def __init__(self) -> None:
+    Of any size, it is a Decimal where 64 bits do not hold it; who reads the field judges it.
+    """
+
+    def __init__(self, *, any_size: bool) -> None:
+        self.any_size = any_size
         self.fault = ""  # of the first one that is odd
 
     def odd(self, fault: str) -> Any:
@@ -96,15 +101,19 @@ class _Numbers:
         return self.odd(f"{text} is not a JSON number")
 
     def integer(self, text: str) -> Any:
-        if len(text) > 20 or not -_INT_MAX <= int(text) + 1 <= _INT_MAX + 1:  # 64 bits, a sign included
-            return self.odd(f"the number {text[:20]}{'…' if len(text) > 20 else ''} is too large")
-        return int(text)
+        if len(text) <= 20 and -_INT_MAX <= int(text) + 1 <= _INT_MAX + 1:  # 64 bits, a sign included
+            return int(text)
+        if self.any_size:
+            return Decimal(text)
+        return self.odd(f"the number {text[:20]}{'…' if len(text) > 20 else ''} is too large")
 
     def fraction(self, text: str) -> Any:
         try:
             number = Decimal(text)
         except InvalidOperation:  # an exponent that no Decimal can hold
-            number = Decimal("Infinity")
+            return self.odd(f"the number {text[:20]} is out of range")
+        if self.any_size:
+            return number
         # The exponent of a zero counts as well: 0e-999999999 written out would fill the memory.
         if len(text) > 64 or not -30 <= number.adjusted() <= 30 or not number.is_finite():
             return self.odd(f"the number {text[:20]} is out of range")
@@ -131,13 +140,17 @@ def _path_to_odd(value: Any, nesting_left: int) -> str | None:
     return None
 
 
-def strict_json(document: bytes, nesting_max: int = 64) -> Any:
-    """The value, numbers with a point as Decimal. Raises Oddity for anything two readers could read differently."""
-    numbers = _Numbers()
+def strict_json(document: bytes, nesting_max: int = 64, *, once: Collection[str] | None = None) -> Any:
+    """The value, numbers with a point as Decimal. Raises Oddity for anything two readers could read differently.
+
+    With `once` only these names may not be given twice, of others the last one counts, and numbers may have any size:
+    for contracts that pass over members they do not know, and readers that judge each field they do know.
+    """
+    numbers = _Numbers(any_size=once is not None)
     try:
         value = json.loads(
             document.decode(),
-            object_pairs_hook=_pairs,
+            object_pairs_hook=partial(_pairs, once=once),
             parse_constant=numbers.constant,
             parse_int=numbers.integer,
             parse_float=numbers.fraction,

@@ -180,9 +180,10 @@ class Settlement:
             candidates = [str(number) for number in range(first, first + block)]
             self._look_up([(dialect, source, candidate) for candidate in candidates])
             yield from candidates
-            # All taken: the counter has run into numbers that came with their orders, maybe many. Behind them all.
-            taken = (self.account_id, self.mode, dialect, source, first + block - 1)
-            row = self.tx.one("find_number_run_end", *taken)
+            # Used up. Where the last one was taken, the counter has run into numbers that came with their orders, maybe
+            # many: behind all that follow without a gap. What lies beyond a gap is no reason to pass over the gap.
+            last = (self.account_id, self.mode, dialect, source, first + block - 1)
+            row = self.tx.one("find_number_run_end", *last, *last)
             if row is not None and row[0] >= first + block:
                 self.tx.reserve(self.account_id, counter, row[0] - first - block + 1)
 
@@ -229,13 +230,18 @@ class Settlement:
         """The newest state of each order that changed: inserted when it is new, else replaced if nobody else did."""
         fresh: dict[int, Row] = {}
         changed: dict[int, Row] = {}
+        owners: dict[int, int | None] = {}  # of orders that change more than once here
         for place, outcome in changes:
-            contact_id = contacts.get(place.item_id)  # a version that names nobody belongs to nobody: it replaces all
+            contact_id = contacts.get(place.item_id)
             if isinstance(outcome, Created):
                 number = outcome.order_id
                 fresh[number] = rows.new_order_row(outcome.order, place, number, outcome.reference, 1, contact_id)
+                owners[number] = contact_id
                 continue
             known, number = outcome.known, outcome.known.id
+            if contact_id is None:  # who ordered does not change because an update does not say it
+                contact_id = owners.get(number, known.contact_id)
+            owners[number] = contact_id
             if number in fresh:
                 fresh[number] = rows.new_order_row(
                     outcome.order, place, number, known.reference, outcome.revision, contact_id

@@ -13,8 +13,8 @@ from typing import Any
 
 from ordermill.core.account import ApiKey
 from ordermill.core.errors import (
+    BadHeader,
     Failed,
-    Invalid,
     KeyReused,
     MethodNotAllowed,
     NotAcceptable,
@@ -198,7 +198,7 @@ class Web:
         if sent is None or not route.write:
             return await route.handler(request)
         if not _MEMO_KEY.fullmatch(sent):
-            raise Invalid(
+            raise BadHeader(
                 "the Idempotency-Key must be 1 to 255 printable ASCII characters without blanks",
                 field="Idempotency-Key",
             )

@@ -17,7 +17,7 @@ from ordermill.web.parameters import Parameter
 ADDRESS = {"firstName": "Ada", "lastName": "Example", "email": "ada@example.com", "city": "Basel", "country": "CH"}
 ORDER = {"address": ADDRESS, "products": [{"sku": "B-1", "qty": 2, "unitPrice": 20.5}], "shippingValue": 5}
 REFUSALS = {
-    400: "The body is no JSON object.",
+    400: "The body is no JSON object, or the Idempotency-Key cannot be one.",
     401: "No key, or one that is not known here.",
     403: "This key may not do that, or orders may not be created here.",
     404: "There is no such store.",

@@ -260,7 +260,7 @@ def write_order(content: Content, order: Order) -> wire.ListedOrder:
         storeId=content.store,
         identifiers=_write_identifiers(content),
         email=content.identifiers.get("email"),
-        contact_id=order.contact_id,
+        contact_id=order.contact_id if _names_somebody(content) else None,
         billing=_write_billing(content),
         coupons=coupons or None,
         metaInfo=metadata or None,
@@ -292,6 +292,11 @@ def _write_identifiers(content: Content) -> wire.Identifiers | None:
         loyalty_subscription_id=said.get("loyalty"),
     )
     return who if who != wire.Identifiers() else None
+
+
+def _names_somebody(content: Content) -> bool:
+    """There is no contact_id where there is no identifier (contract section 8): the order's newest version decides."""
+    return bool(content.identifiers or (content.bill_to is not None and content.bill_to.phone))
 
 
 def _write_billing(content: Content) -> wire.Billing | None:

@@ -19,6 +19,7 @@ COMPLETING = (
     "payment", "comment", "buyerName", "internalComment", "poNumber", "orderDate", "deliveryDate", "cancelDate",
     "warehouseGroup",
 )  # fmt: skip
+_ONCE = lenient.ONCE | {"order"}
 _COMPLETION = {name: lenient.ORDER[name] for name in COMPLETING}
 _UPDATE: lenient.Table = {
     "order": lenient.ORDER["orderNumber"],
@@ -44,7 +45,7 @@ def _read(body: bytes, table: lenient.Table, rules: Rules, required: tuple[str, 
     body = read_object(body)
     find = scalars.Finder(rules)
     try:
-        found = lenient.fields(find, "", strict_json(body, rules.nesting_max), table, required) or {}
+        found = lenient.fields(find, "", strict_json(body, rules.nesting_max, once=_ONCE), table, required) or {}
     except Oddity as oddity:
         raise Invalid(str(oddity), field=oddity.field) from oddity
     if find.problems:

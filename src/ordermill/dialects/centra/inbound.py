@@ -172,7 +172,7 @@ def read_clean(data: bytes, rules: Rules) -> Facts | None:
     """The order, when it is beyond doubt: right types, exact cents, plain names, all that is required. Else None."""
     try:
         order = _decode(data)
-    except DECODE_ERRORS:
+    except (*DECODE_ERRORS, ArithmeticError):  # the latter for an exponent that no Decimal can hold
         return None
     if b"\\" in data and _ODD_ESCAPE.search(data):
         return None

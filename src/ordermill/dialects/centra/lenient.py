@@ -36,6 +36,11 @@ from ordermill.dialects.reading import Oddity, strict_json
 
 Table = Mapping[str, Read]
 
+# What decides may not be given twice. Of other names the last one counts, known or not.
+ONCE = frozenset(
+    {"products", "qty", "unitPrice", "orderNumber", "orderDate", "createOnly", "shippingValue", "voucherValue"}
+)
+
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """A good order, or its problems; `reference` is the number it asked for, as far as it could be read."""
@@ -244,7 +249,7 @@ ORDER: Table = {
 def read_order(data: bytes, rules: Rules) -> Reading:
     """The order, or every problem of it. Never raises."""
     try:
-        value = strict_json(data, rules.nesting_max)
+        value = strict_json(data, rules.nesting_max, once=ONCE)
     except Oddity as oddity:
         problem = Problem(code="unreadable", message=str(oddity), field=oddity.field, contract_code=GENERAL)
         return Reading(order=None, problems=(problem,))

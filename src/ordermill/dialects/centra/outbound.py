@@ -26,6 +26,7 @@ ERRORS: dict[type[errors.Refusal], tuple[int, int | None]] = {
     errors.TooLarge: (413, None),
     errors.TooMany: (413, None),
     errors.Invalid: (200, -7),
+    errors.BadHeader: (400, -7),  # the whole request's fault, like an unreadable body: no name of a batch is answered
     errors.Unauthorized: (401, None),
     errors.Forbidden: (403, None),
     errors.NotFound: (404, None),
@@ -50,6 +51,9 @@ _TRUE = (b"true", b"1", b'"1"', b'"true"')
 
 def write_refusal(refusal: errors.Refusal, request: Request) -> Reply:
     """Why a whole request is refused, in Centra's form. The HTTP shell adds Allow and Retry-After."""
+    if isinstance(refusal, errors.MethodNotAllowed) and request.method == "GET":
+        # One order is read with GET orders?order=N; nothing is there to be read at order/N (contract section 4).
+        refusal = errors.NotFound(f"there is nothing to read at {request.path[:200]}")
     status, code = next((ERRORS[kind] for kind in type(refusal).__mro__ if kind in ERRORS), (400, -7))
     return Reply(status, _encode(refused(refusal, code)))
 
@@ -265,7 +269,7 @@ def _product(order_id: int, number: int, line: Line, extra: dict[str, Any]) -> d
     whole = line.quantity == line.quantity.to_integral_value()
     return {
         "lineId": str(order_id * 10_000 + number),
-        "sku": line.sku or line.product_id or "",
+        "sku": shown.get("sku") or line.sku or line.product_id or "",
         "variantSku": line.variant_id or "",
         "sizeSku": "",
         "ean": line.ean or "",

@@ -20,6 +20,7 @@ EMAIL_MAX = 320
 
 MISSING, GENERAL, EMPTY, UNPRICED = "-4", "-7", "-3", "-1"  # contract section 5
 
+_DIGITS_MAX = 18
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?")
 _FLAGS = {"0": False, "1": True, "true": True, "false": False}
@@ -102,6 +103,8 @@ def whole(least: int, most: int) -> Read:
             number = value
         elif isinstance(value, str) and _INTEGER.fullmatch(value):
             number = int(value)
+        elif isinstance(value, Decimal) and value.adjusted() >= _DIGITS_MAX:  # beyond any integer that is meant
+            number = most + 1
         if number is None:
             find.wrong(path, "must be an integer", value)
         elif not least <= number <= most:

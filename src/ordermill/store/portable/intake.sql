@@ -65,11 +65,14 @@ UPDATE batch SET
 WHERE account_id = ? AND id = ? AND mode = ? AND finished_at IS NULL AND received = ?
 
 -- name: find_number_run_end
--- The last of the numbers that are taken without a gap, from one that is taken on.
+-- The last of the numbers that are taken without a gap, from one on; no row where that one is not taken itself.
 SELECT o.number FROM orders o
 WHERE o.account_id = ? AND o.mode = ? AND o.dialect = ? AND o.source = ? AND o.number >= ? AND NOT EXISTS (
     SELECT 1 FROM orders n
     WHERE n.account_id = o.account_id AND n.mode = o.mode AND n.dialect = o.dialect AND n.source = o.source
         AND n.number = o.number + 1
+) AND EXISTS (
+    SELECT 1 FROM orders f
+    WHERE f.account_id = ? AND f.mode = ? AND f.dialect = ? AND f.source = ? AND f.number = ?
 )
 ORDER BY o.number LIMIT 1
