@@ -359,6 +359,11 @@ class House:
             back_up=self._back_up if on_file else None,
         )
 
+    def leave_to_others(self) -> None:
+        """This process takes orders in; what becomes due is told to those that deliver and import."""
+        self.ledger.outbox.on_deliveries = self.engine.bell.ring
+        self.importer.on_due = self.engine.bell.ring
+
     def measure(self) -> None:
         """Sizes and ages for the metrics. Asks disk and database: not for the event loop."""
         observe.DB_BYTES.set(self.engine.size_bytes() or 0)

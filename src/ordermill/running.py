@@ -8,9 +8,10 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import uvloop
 
@@ -99,6 +100,8 @@ async def _run(house: House, config: Config, listening: socket.socket, meanwhile
         watch = asyncio.create_task(_watch(server, house))
         if config.background:
             background += start_background(house)
+        else:
+            house.leave_to_others()
         if meanwhile is not None:
             await meanwhile(house, url)
             server.ask_to_stop()
@@ -140,10 +143,24 @@ async def _say_goodbye(house: House) -> None:
 def start_background(house: House) -> list[asyncio.Task[None]]:
     """Deliveries, imports, clean-up: what any process may do, and several may do together on PostgreSQL."""
     house.pipeline.start()
+
+    def wake() -> None:
+        house.pipeline.dispatcher.wake()
+        house.importer.wake()
+
     return [
+        asyncio.create_task(_until(house.stopping, house.engine.bell.listen(wake))),
         asyncio.create_task(house.importer.run_until(house.stopping)),
         asyncio.create_task(house.upkeep.run(house.stopping)),
     ]
+
+
+async def _until(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Cancels the work when it is time to stop."""
+    working = asyncio.create_task(work)
+    await stopping.wait()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
 
 
 async def stop_background(house: House, running: list[asyncio.Task[None]]) -> None:

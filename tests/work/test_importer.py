@@ -354,6 +354,6 @@ async def test_one_import_that_cannot_be_worked_on_does_not_end_the_others(
         return True
 
     monkeypatch.setattr(importer, "run_once", once)
-    importer.wake.set()
+    importer.wake()
     await asyncio.wait_for(importer.run_until(stopping), 10)
     assert asked == 2

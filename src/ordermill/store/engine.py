@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -66,12 +66,25 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+class Bell(Protocol):
+    """How a process tells the others on its database that something is due. A hint: they look by themselves as well."""
+
+    def ring(self) -> None: ...
+
+    async def listen(self, wake: Callable[[], None]) -> None:
+        """Calls `wake` whenever it is rung, until it is cancelled; ends at once where there are no others."""
+        ...
+
+
 class Engine(Protocol):
     """`lanes`: how many connections may write at the same time. `readers`: how many threads read beside them."""
 
     name: str
     lanes: int
     readers: int
+
+    @property
+    def bell(self) -> Bell: ...
 
     def connect(self, *, read_only: bool = False) -> Connection: ...
 

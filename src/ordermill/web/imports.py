@@ -188,7 +188,7 @@ class Imports:
         if job.state not in from_:
             raise Conflict(f"this import is {job.state.value}", hint=job.message)
         job = await self.imports.move(job, to)
-        self.importer.wake.set()
+        self.importer.on_due()
         return await self._told(request.who, job, status=202)
 
     async def stop(self, request: Request) -> Reply:

@@ -83,14 +83,19 @@ class Importer:
         self.chunk = chunk
         self.settings = settings
         self.apart_from_bytes = apart_from_bytes
-        self.wake = asyncio.Event()
+        self._due = asyncio.Event()
+        self.on_due: Callable[[], None] = self.wake  # called when an import is to be taken up
 
     # in the background of a server
+
+    def wake(self) -> None:
+        """Something may be due. A hint only: the next look would find it as well."""
+        self._due.set()
 
     async def run_until(self, stopping: asyncio.Event) -> None:
         """Takes up whatever waits, one import at a time, until asked to stop; then leaves it to the next one."""
         while not stopping.is_set():
-            self.wake.clear()
+            self._due.clear()
             worked = False
             try:
                 worked = await self.run_once(stopping)
@@ -100,7 +105,7 @@ class Importer:
                 log.exception("import.failed")
             if not worked:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(_first(self.wake.wait(), stopping.wait()), POLL_S)
+                    await asyncio.wait_for(_first(self._due.wait(), stopping.wait()), POLL_S)
 
     async def run_once(self, stopping: asyncio.Event | None = None) -> bool:
         """One import or check that is due. False when there was none."""

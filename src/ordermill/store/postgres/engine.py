@@ -22,6 +22,7 @@ from ordermill.core.errors import Invalid, Overloaded
 from ordermill.store import sql
 from ordermill.store.engine import UNCERTAIN, Collided, Row
 from ordermill.store.postgres.arrays import COLUMNS, register
+from ordermill.store.postgres.bell import PostgresBell
 
 LOCK_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60
@@ -63,6 +64,7 @@ class PostgresEngine:
             self._conninfo = {**_DEFAULTS, **conninfo_to_dict(url)}
         except psycopg.ProgrammingError:  # not told on: it repeats what it could not read, the password among it
             raise Invalid("the database URL cannot be read: postgresql://user:password@host:5432/name") from None
+        self.bell = PostgresBell(self)
         self._side: psycopg.Connection[Row] | None = None
         self._side_lock = threading.Lock()
 
@@ -83,6 +85,10 @@ class PostgresEngine:
             raise
         return raw
 
+    async def open_async(self) -> psycopg.AsyncConnection[Row]:
+        """A new connection for who waits on the event loop, in autocommit."""
+        return await psycopg.AsyncConnection.connect("", autocommit=True, **self._conninfo)
+
     def reserve(self, account_id: int, counter: str, count: int) -> int:
         """A transaction that fails leaves a gap, never a repeat."""
         row = self._aside(self.statements["reserve"], (account_id, counter, count)).fetchone()
@@ -95,6 +101,10 @@ class PostgresEngine:
         except errors.UniqueViolation:
             return False
         return True
+
+    def notify(self, channel: str) -> None:
+        """Wakes who listens on the channel, in whichever process."""
+        self._aside("SELECT pg_notify(%s, '')", (channel,))
 
     def _aside(self, text: str, params: Sequence[Any]) -> psycopg.Cursor[Row]:
         """Commits at once and does not wait for the disk: the log is written in order, so what a durable row speaks of

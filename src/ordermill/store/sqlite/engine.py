@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain
@@ -40,6 +40,16 @@ _PASSING = frozenset(
 WAL_TRIES = 100  # of 50 ms
 
 
+class SilentBell:
+    """One process holds a ledger in a file: there is nobody else to ring for."""
+
+    def ring(self) -> None:
+        """Nobody hears it."""
+
+    async def listen(self, wake: Callable[[], None]) -> None:
+        """Ends at once."""
+
+
 class SqliteEngine:
     """One database file. `connect` gives the writer once, and readers as often as asked."""
 
@@ -49,6 +59,7 @@ class SqliteEngine:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.bell = SilentBell()
         self.statements = sql.load("sqlite")
         # With the default 5 ms the writer thread waits that long for its turn after every statement while the event
         # loop is busy; 0.5 ms costs nothing measurable elsewhere.
