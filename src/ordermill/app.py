@@ -293,7 +293,7 @@ class House:
             self.limits,
             self.authenticator,
             config,
-            (*webhooks.calls(self.pipeline.endpoints, self.ledger.outbox.notify_secret), *files, *erasures.calls()),
+            (*webhooks.calls(self.pipeline.endpoints, self.ledger.outbox), *files, *erasures.calls()),
         )
         self.web = Web(
             (*self.dialects, self.manage),

@@ -143,6 +143,10 @@ async def test_a_receiver_that_was_down_gets_everything_and_both_logs_agree(clie
         secrets = {"/hook": made["secret"], "/done": (await client.ok("GET", "/api/v1/notify-secret"))["secret"]}
         for got in receiver.got:
             Webhook(secrets[got.path]).verify(got.body, got.headers)
+        rotated = await client.ok("POST", "/api/v1/notify-secret/rotate")
+        assert rotated["secret"] != secrets["/done"]
+        assert rotated["oldSecretUntil"]
+        assert await client.ok("GET", "/api/v1/notify-secret") == rotated
         listed = (await client.ok("GET", "/api/v1/endpoints"))["data"]
         assert [(entry["kind"], entry["url"]) for entry in listed] == [
             ("ordermill", receiver.url), ("notify", f"http://127.0.0.1:{receiver.port}"),

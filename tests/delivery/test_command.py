@@ -71,7 +71,8 @@ async def test_an_endpoint_is_added_tested_and_removed(terminal: Terminal) -> No
         assert "is active" in (await terminal("enable", number)).stdout
         rotated = (await terminal("rotate-secret", number)).stdout.strip()
         assert rotated == (await terminal("secret", number)).stdout.strip() != made["secret"]
-        assert (await terminal("secret")).stdout.startswith("whsec_")
+        assert (before := (await terminal("secret")).stdout).startswith("whsec_")
+        assert (await terminal("rotate-secret")).stdout == (await terminal("secret")).stdout != before
         await terminal("remove", number)
         assert "no endpoint yet" in (await terminal("list")).stderr
 

@@ -12,7 +12,7 @@ from cloudevents.core.formats.json import JSONFormat
 from delivery.house import House
 from delivery.receiver import Receiver
 from jsonschema import Draft202012Validator
-from ledgers import bad, order, put, put_one, sender, submission
+from ledgers import SECOND, Clock, bad, order, put, put_one, sender, submission
 from standardwebhooks.webhooks import Webhook
 
 from ordermill.core.batch import Problem, Sender
@@ -21,6 +21,7 @@ from ordermill.core.delivery_query import DeliveryQuery, EventQuery
 from ordermill.core.event import BODY_BYTES_MAX, ERRORS_TOLD_MAX, Event, EventType, facts_of, parse_message
 from ordermill.core.memo import Answer, Memo
 from ordermill.core.order import Mode, Order
+from ordermill.delivery.signing import verify
 from ordermill.store.ledger import Ledger
 from ordermill.web.event_types import schema_of
 
@@ -210,6 +211,24 @@ async def test_every_body_is_as_its_schema_says(ledger: Ledger) -> None:
         assert parse_message(event.message_id, who.account_id) == event.id
 
 
+async def test_the_secret_of_notify_urls_is_changed_with_an_overlap_of_a_day(ledger: Ledger, clock: Clock) -> None:
+    who = sender(1)
+    before = (await ledger.outbox.find_account(1)).notify_secret
+    account = await ledger.outbox.rotate_notify_secret(1)
+    assert account.notify_secret != before
+    assert account.old_notify_secret_until == clock.now + 86_400 * SECOND
+    async with Receiver() as receiver, House(ledger) as house:
+        url = f"http://127.0.0.1:{receiver.port}/"
+        for _ in range(2):
+            await put(ledger, who, order("N1"), notify_url=url)
+            await house.turn()
+            clock.advance(86_400)
+        signatures = [len(got.headers["webhook-signature"].split()) for got in receiver.got]
+        assert signatures == [2, 1]
+        for got, secret in zip(receiver.got * 2, (before, account.notify_secret, account.notify_secret), strict=False):
+            verify([secret], got.headers, got.body, int(got.headers["webhook-timestamp"]))
+
+
 async def test_notify_url_is_called_once_with_its_path_and_query_as_sent(ledger: Ledger) -> None:
     who = sender(1)
     async with Receiver() as receiver, House(ledger) as house:
@@ -220,7 +239,7 @@ async def test_notify_url_is_called_once_with_its_path_and_query_as_sent(ledger:
         await house.turn()
         (got,) = receiver.got
         assert got.path == "/hooks/%7Bid%7d?a=1&b=%20&c=/../x"
-        Webhook(await ledger.outbox.notify_secret(1)).verify(got.body, got.headers)
+        Webhook((await ledger.outbox.find_account(1)).notify_secret).verify(got.body, got.headers)
         body = json.loads(got.body)
         top = {"batchId": settled.batch.id, "count": 2}
         assert {name: body[name] for name in ("type", "status", *top)} == {

@@ -229,12 +229,18 @@ def remove(endpoint_id: str, **options: Any) -> None:
 
 
 @webhooks.command("rotate-secret")
-@click.argument("endpoint_id")
+@click.argument("endpoint_id", required=False)
 @whose
-def rotate_secret(endpoint_id: str, **options: Any) -> None:
-    """A new secret; for 24 hours the old one signs beside it."""
+def rotate_secret(endpoint_id: str | None, **options: Any) -> None:
+    """A new secret for an endpoint; without one, for the calls to a batch's notifyUrl.
+
+    For 24 hours the old one signs beside it.
+    """
 
     async def work(at: Bench) -> None:
+        if endpoint_id is None:
+            click.echo((await at.outbox.rotate_notify_secret(at.sender.account_id)).notify_secret)
+            return
         click.echo((await at.endpoints.rotate_secret(at.sender, at.number("we", endpoint_id))).secret)
 
     run(work, options)
@@ -250,7 +256,7 @@ def secret(endpoint_id: str | None, **options: Any) -> None:
         if endpoint_id is not None:
             click.echo((await at.endpoints.get(at.sender, at.number("we", endpoint_id))).secret)
         else:
-            click.echo(await at.outbox.notify_secret(at.sender.account_id))
+            click.echo((await at.outbox.find_account(at.sender.account_id)).notify_secret)
 
     run(work, options)
 
@@ -344,7 +350,7 @@ def listen(port: int, given: tuple[str, ...], status: int, bodies: bool, **optio
 
     async def work(at: Bench) -> None:
         secrets.extend(entry.secret for entry in await at.endpoints.find_all(at.sender) if entry.secret)
-        secrets.append(await at.outbox.notify_secret(at.sender.account_id))
+        secrets.append((await at.outbox.find_account(at.sender.account_id)).notify_secret)
 
     if not given:
         run(work, options)

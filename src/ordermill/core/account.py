@@ -30,12 +30,13 @@ DEFAULT_SCOPES = (Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.WEBHOOKS)
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Who sends. `notify_secret` signs what goes to one-off addresses."""
+    """Who sends. `notify_secret` signs what goes to one-off addresses; until then the one before it signs as well."""
 
     id: int
     name: str
     notify_secret: str
     created_at: int
+    old_notify_secret_until: int | None = None
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):

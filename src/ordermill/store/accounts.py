@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
-
 from ordermill.core.account import DEFAULT_ACCOUNT, Account, ApiKey, Scope
+from ordermill.core.delivery import SECRET_OVERLAP_S, make_secret
 from ordermill.core.errors import Duplicate, NotFound
 from ordermill.core.order import Mode
 from ordermill.store.engine import Row, Transaction
@@ -14,7 +12,7 @@ from ordermill.store.engine import Row, Transaction
 def ensure_default(tx: Transaction, now: int) -> None:
     """The account `default` exists from the start."""
     if tx.one("find_account_by_name", DEFAULT_ACCOUNT) is None:
-        tx.run("save_account", 1, DEFAULT_ACCOUNT, _notify_secret(), now)
+        tx.run("save_account", 1, DEFAULT_ACCOUNT, make_secret(), now)
 
 
 def create_account(tx: Transaction, name: str, now: int) -> Account:
@@ -22,7 +20,7 @@ def create_account(tx: Transaction, name: str, now: int) -> Account:
     if tx.one("find_account_by_name", name) is not None:
         raise Duplicate(f"there is an account named {name!r} already", field="name")
     number = tx.reserve(0, "account", 1) + 1  # 1 is the default account
-    if tx.run("save_account", number, name, _notify_secret(), now) != 1:
+    if tx.run("save_account", number, name, make_secret(), now) != 1:
         raise Duplicate(f"there is an account named {name!r} already", field="name")
     return Account(id=number, name=name, notify_secret="", created_at=now)
 
@@ -45,6 +43,12 @@ def get_account_by_name(tx: Transaction, name: str) -> Account:
     if row is None:
         raise NotFound(f"there is no account named {name!r}", hint="ordermill accounts list shows them")
     return _account(row)
+
+
+def rotate_notify_secret(tx: Transaction, account_id: int, now: int) -> Account:
+    """The account with a new secret; the old one signs beside it for a day. Raises NotFound."""
+    tx.run("rotate_notify_secret", now + SECRET_OVERLAP_S * 1_000_000, make_secret(), account_id)
+    return get_account(tx, account_id)
 
 
 def save_key(tx: Transaction, key: ApiKey) -> None:
@@ -87,12 +91,8 @@ def touch_keys(tx: Transaction, used: dict[tuple[int, str], int]) -> None:
         tx.run("touch_key", at, account_id, key_id)
 
 
-def _notify_secret() -> str:
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
 def _account(row: Row) -> Account:
-    return Account(id=row[0], name=row[1], notify_secret=row[2], created_at=row[3])
+    return Account(id=row[0], name=row[1], notify_secret=row[2], created_at=row[3], old_notify_secret_until=row[4])
 
 
 def _key(row: Row) -> ApiKey:

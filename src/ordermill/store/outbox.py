@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from ordermill.core.account import Account
 from ordermill.core.batch import Sender
 from ordermill.core.delivery import (
     ENDPOINTS_MAX,
@@ -121,9 +122,14 @@ class Outbox:
         now = self.clock()
         return await self.lanes.write(lambda tx: endpoints.ping(tx, self.voices, sender, endpoint_id, now))
 
-    async def notify_secret(self, account_id: int) -> str:
-        """What signs the calls to the notifyUrl of an account's batches. Raises NotFound."""
-        return await self.lanes.read(lambda tx: accounts.get_account(tx, account_id).notify_secret)
+    async def find_account(self, account_id: int) -> Account:
+        """With what signs the calls to the notifyUrl of its batches. Raises NotFound."""
+        return await self.lanes.read(lambda tx: accounts.get_account(tx, account_id))
+
+    async def rotate_notify_secret(self, account_id: int) -> Account:
+        """Raises NotFound."""
+        now = self.clock()
+        return await self.lanes.write(lambda tx: accounts.rotate_notify_secret(tx, account_id, now))
 
     # the log
 

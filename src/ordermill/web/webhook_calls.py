@@ -65,7 +65,10 @@ def _endpoints(at: Webhooks) -> tuple[Call, ...]:
               Answer(status=202, sentence="How many deliveries are owed now.", body=shapes.Owed),
               takes=shapes.Recovery, **busy),
         _call("GET", "/notify-secret", "getNotifySecret", "What signs the calls to a batch's notifyUrl",
-              at.show_account_secret, Answer(status=200, sentence="The secret.", body=shapes.Secret)),
+              at.show_account_secret, Answer(status=200, sentence="The secret.", body=shapes.NotifySecret)),
+        _call("POST", "/notify-secret/rotate", "rotateNotifySecret", "A new secret for the calls to notifyUrl",
+              at.rotate_account_secret, Answer(status=200, sentence="The new secret.", body=shapes.NotifySecret),
+              description="For 24 hours every call carries two signatures, by the new secret and the old one."),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from ordermill.core import ids
+from ordermill.core.account import Account
 from ordermill.core.delivery import Answer, Attempt, Delivery, DeliveryState, Endpoint, Failure
 from ordermill.core.delivery_query import EndpointStats
 from ordermill.core.endpoints import Tried
@@ -115,6 +116,10 @@ class Secret(Shape, kw_only=True):
     secret: str
 
 
+class NotifySecret(Secret, kw_only=True):
+    old_secret_until: Annotated[Instant | None, Meta(description="Until when the secret before this one signs too.")]
+
+
 class DeliveryShape(Shape, kw_only=True):
     """One event owed to one endpoint. `messageId` is the `webhook-id` header, the same on every attempt."""
 
@@ -213,6 +218,10 @@ def _members(found: Endpoint) -> dict[str, Any]:
         "last_error": found.last_error,
         "old_secret_until": _at(found.old_secret_until),
     }
+
+
+def notify_secret(found: Account) -> NotifySecret:
+    return NotifySecret(secret=found.notify_secret, old_secret_until=_at(found.old_notify_secret_until))
 
 
 def endpoint(found: Endpoint) -> EndpointShape:

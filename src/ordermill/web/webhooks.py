@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from ordermill.core import ids
+from ordermill.core.account import Account
 from ordermill.core.batch import Sender
 from ordermill.core.delivery import DeliveryState, Endpoint, EndpointState, Format, Ordering
 from ordermill.core.delivery_query import DeliveryQuery, EventQuery, NewEndpoint
@@ -50,15 +51,21 @@ DELIVERY_FILTERS: tuple[Parameter, ...] = (
     *PAGING,
 )
 
-AccountSecret = Callable[[int], Awaitable[str]]
+
+class Accounts(Protocol):
+    """Whose secret signs the calls to a batch's notifyUrl. Each raises NotFound."""
+
+    async def find_account(self, account_id: int) -> Account: ...
+
+    async def rotate_notify_secret(self, account_id: int) -> Account: ...
 
 
 class Webhooks:
-    """The handlers. `account_secret`: what signs the calls to a batch's notifyUrl, by account."""
+    """The handlers."""
 
-    def __init__(self, endpoints: Endpoints, account_secret: AccountSecret) -> None:
+    def __init__(self, endpoints: Endpoints, accounts: Accounts) -> None:
         self.endpoints = endpoints
-        self.account_secret = account_secret
+        self.accounts = accounts
 
     # endpoints
 
@@ -121,14 +128,20 @@ class Webhooks:
         """GET /endpoints/{id}/secret."""
         read_query(request.query(), ())
         found = await self._endpoint(request)
-        secret = found.secret or await self.account_secret(request.who.account_id)
+        secret = found.secret or (await self.accounts.find_account(request.who.account_id)).notify_secret
         return telling.write(shapes.Secret(secret=secret), headers=NO_STORE)
 
     async def show_account_secret(self, request: Request) -> Reply:
         """GET /notify-secret."""
         read_query(request.query(), ())
-        secret = await self.account_secret(request.who.account_id)
-        return telling.write(shapes.Secret(secret=secret), headers=NO_STORE)
+        account = await self.accounts.find_account(request.who.account_id)
+        return telling.write(shapes.notify_secret(account), headers=NO_STORE)
+
+    async def rotate_account_secret(self, request: Request) -> Reply:
+        """POST /notify-secret/rotate."""
+        read_query(request.query(), ())
+        account = await self.accounts.rotate_notify_secret(request.who.account_id)
+        return telling.write(shapes.notify_secret(account), headers=NO_STORE)
 
     async def rotate_secret(self, request: Request) -> Reply:
         """POST /endpoints/{id}/rotate-secret."""
@@ -233,16 +246,16 @@ class Webhooks:
         return await self.endpoints.get(request.who, _in_path("we", request, "endpoint"))
 
 
-def calls(endpoints: Endpoints, account_secret: AccountSecret) -> tuple[Call, ...]:
+def calls(endpoints: Endpoints, accounts: Accounts) -> tuple[Call, ...]:
     """To be added to those of our own API; they describe themselves for its OpenAPI document."""
     from ordermill.web.webhook_calls import declare
 
-    return declare(Webhooks(endpoints, account_secret))
+    return declare(Webhooks(endpoints, accounts))
 
 
-def routes(endpoints: Endpoints, account_secret: AccountSecret) -> tuple[Route, ...]:
+def routes(endpoints: Endpoints, accounts: Accounts) -> tuple[Route, ...]:
     """The same without the descriptions."""
-    return tuple(call.route() for call in calls(endpoints, account_secret))
+    return tuple(call.route() for call in calls(endpoints, accounts))
 
 
 def _in_path(prefix: str, request: Request, what: str) -> int:

@@ -3,11 +3,13 @@
 -- name: save_account
 INSERT INTO account (id, name, notify_secret, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
 -- name: find_account
-SELECT id, name, notify_secret, created_at FROM account WHERE id = ?
+SELECT id, name, notify_secret, created_at, old_notify_secret_until FROM account WHERE id = ?
 -- name: find_account_by_name
-SELECT id, name, notify_secret, created_at FROM account WHERE name = ?
+SELECT id, name, notify_secret, created_at, old_notify_secret_until FROM account WHERE name = ?
 -- name: find_accounts
-SELECT id, name, notify_secret, created_at FROM account ORDER BY id
+SELECT id, name, notify_secret, created_at, old_notify_secret_until FROM account ORDER BY id
+-- name: rotate_notify_secret
+UPDATE account SET old_notify_secret = notify_secret, old_notify_secret_until = ?, notify_secret = ? WHERE id = ?
 -- name: save_key
 INSERT INTO api_key (account_id, id, name, mode, scopes, secret_hash, hint, rate_limit, created_at, expires_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING

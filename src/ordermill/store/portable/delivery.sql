@@ -46,8 +46,9 @@ WHERE account_id = ? AND id = ? AND state IN ('active', 'paused')
 -- Active endpoints with something due, whichever account's. Costs one look into an index per endpoint, however much
 -- waits. A host of notifyUrl addresses is signed for with the account's own secret.
 SELECT e.id, e.account_id, e.mode, e.kind, e.url, e.description, e.events, e.format, e.ordering, e.state, e.reason,
-    CASE WHEN e.kind = 'notify' THEN coalesce(a.notify_secret, '') ELSE e.secret END, e.old_secret, e.old_secret_until,
-    e.created_at, e.changed_at, e.last_success_at, e.last_failure_at, e.failing_since, e.last_error
+    CASE WHEN e.kind = 'notify' THEN coalesce(a.notify_secret, '') ELSE e.secret END,
+    CASE WHEN e.kind = 'notify' THEN a.old_notify_secret ELSE e.old_secret END,
+    CASE WHEN e.kind = 'notify' THEN a.old_notify_secret_until ELSE e.old_secret_until END, e.created_at, e.changed_at, e.last_success_at, e.last_failure_at, e.failing_since, e.last_error
 FROM endpoint e LEFT JOIN account a ON a.id = e.account_id
 WHERE e.state = 'active' AND EXISTS (
     SELECT 1 FROM delivery d
