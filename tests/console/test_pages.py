@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import pytest
+from speaking import brevo
 from visiting import KARRIO, Visitor, karrio_order, sender, wrong_order
 
 from ordermill import examples
@@ -421,3 +422,16 @@ async def test_a_file_goes_through_the_wizard_and_its_failed_rows_come_back(visi
     assert await house.importer.run_once()
     assert "completed" in (await visitor.get("/batches/bch_3")).one("h1").text()
     assert "Follows bch_1" in (await visitor.get("/batches/bch_3")).text
+
+
+async def test_the_secret_of_notify_urls_is_shown_and_changed(visitor: Visitor, house: House) -> None:
+    batch = {"orders": [brevo("told")], "notifyUrl": "http://127.0.0.1:9999/done"}
+    answer = await visitor.send("/v3/orders/status/batch", batch)
+    assert answer.status_code == 202, answer.text
+    (found,) = await house.ledger.outbox.find_endpoints(sender())
+    page = await visitor.get(f"/webhooks/{found.id}")
+    before = page.one("#secret").text()
+    assert before == (await house.ledger.outbox.find_account(1)).notify_secret
+    rotated = await visitor.post(f"/webhooks/{found.id}/rotate", page)
+    assert rotated.one("#secret").text() == (await house.ledger.outbox.find_account(1)).notify_secret != before
+    assert "The old one signs beside it until" in rotated.text

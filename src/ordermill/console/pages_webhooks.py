@@ -182,6 +182,11 @@ async def endpoint(visit: Visit) -> Response:
     stats = await service(visit).find_stats(visit.sender, found.id)
     page = await service(visit).find_deliveries(visit.sender, DeliveryQuery(endpoint_id=found.id, limit=20))
     shown = Shown(found, stats)
+    notify = found.kind is Kind.NOTIFY
+    secret, old_secret_until = found.secret, found.old_secret_until
+    if notify:
+        account = await visit.console.ledger.outbox.find_account(visit.sender.account_id)
+        secret, old_secret_until = account.notify_secret, account.old_notify_secret_until
     return await visit.page(
         "endpoint.html",
         title=found.description or found.url,
@@ -196,7 +201,9 @@ async def endpoint(visit: Visit) -> Response:
         formats=[member.value for member in Format],
         orderings=[member.value for member in Ordering],
         since_hours=SINCE_HOURS,
-        notify=found.kind is Kind.NOTIFY,
+        notify=notify,
+        secret=secret,
+        old_secret_until=old_secret_until,
         running=any(delivery.state is DeliveryState.PENDING for delivery in page.entries),
     )
 
@@ -248,7 +255,10 @@ async def delete(visit: Visit) -> Response:
 async def rotate(visit: Visit) -> Response:
     """POST /webhooks/{id}/rotate."""
     number = _id(visit)
-    await service(visit).rotate_secret(visit.sender, number)
+    if (await service(visit).get(visit.sender, number)).kind is Kind.NOTIFY:
+        await visit.console.ledger.outbox.rotate_notify_secret(visit.sender.account_id)
+    else:
+        await service(visit).rotate_secret(visit.sender, number)
     await visit.note("rotated a secret", str(number))
     return visit.go(f"/webhooks/{number}", "There is a new secret. For a day messages are signed with both.")
 
