@@ -20,7 +20,12 @@ from ordermill.cli.options import settings, store_options, told_plainly
 @click.command()
 @click.option("--once", is_flag=True, help="Push, show, and end: 0 when all went as it should (a smoke test).")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on.")
-@click.option("--port", type=int, metavar="PORT", help="Port to listen on; with --once a free one is the default.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Port to listen on; with --once a free one is the default.",
+)
 @store_options
 def demo(once: bool, **options: Any) -> None:
     """Start the server and push the documented examples of the three contracts through it."""

@@ -92,7 +92,7 @@ def running_server(config: Config, *, test: bool = False) -> Server | None:
 
 def address_of(config: Config) -> str | None:
     """Where the server that holds the local data directory answers. None where none does (or on PostgreSQL)."""
-    from ordermill.app import Unavailable, lock_data, running_at
+    from ordermill.holding import Unavailable, lock_data, running_at
 
     if config.database_url:
         return None
