@@ -89,10 +89,11 @@ def causes(found: Any) -> None:
 def lost(found: Any, contract: str) -> None:
     from ordermill.files.checking import FILLED_IN
 
-    named = [name for name in found.lost if name not in FILLED_IN]
+    filled_in = {name: sentence for name, (by, sentence) in FILLED_IN.items() if by == contract}
+    named = [name for name in found.lost if name not in filled_in]
     if named:
         note(f"Not carried by {contract}: {', '.join(sorted(named))}   (map a column to metadata.… to keep it)")
-    for name, sentence in FILLED_IN.items():
+    for name, sentence in filled_in.items():
         if found.lost.get(name):
             note(f"{name}: {sentence} ({plural(found.lost[name], 'order')})")
 
@@ -116,10 +117,14 @@ def checked(path: Path, found: Any, asked: Any, contract: str) -> int:
     causes(found)
     if not asked.quiet:
         lost(found, contract)
-    if found.failed:
+    if not found.orders:
+        note(f"{path.name} holds no orders: there is nothing behind its first row")
+    elif not found.fine:
+        note("No order of it can go in as it is.")
+    elif found.failed:
         rest = asked.errors_path(path, documents=False).name
-        note(f"Run without --dry-run to import the {number(found.fine)} good ones; the rest goes to {rest}.")
-    return 1 if found.failed else 0
+        note(f"Run without --dry-run to import {plural(found.fine, 'good order')}; the rest goes to {rest}.")
+    return 0 if found.fine == found.orders > 0 else 1
 
 
 def resumed(received: int) -> None:

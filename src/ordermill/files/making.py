@@ -5,7 +5,7 @@ What is wrong is said once and completely: cells that cannot be read, and all th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal, localcontext
 from typing import Any, Protocol
 
@@ -184,6 +184,8 @@ class Maker:
             parts = [line.pop("shipping") for line in lines if "shipping" in line]
             if parts:
                 said[""].setdefault("shipping", sum((part or _NONE for part in parts), _NONE))
+        if self.contract.name == "karrio" and "lines.weight" in self.given:
+            problems.extend(self._without_unit(lines))
         for line in lines:
             _complete_line(line, by_product=self.contract.name == "brevo")
         self._tell_the_carrier(said)
@@ -305,6 +307,14 @@ class Maker:
 
     def _missing(self, path: str, hint: str) -> Problem:
         return Problem(code="required", message="required, but not given", field=self._their(path), hint=hint)
+
+    def _without_unit(self, lines: list[dict[str, Any]]) -> Iterator[Problem]:
+        """A weight is grams to one shop and pounds to another: no unit is assumed, and none is sent without."""
+        hint = "map a column, or give one for all: --set lines.weight_unit=KG"
+        for position, line in enumerate(lines):
+            if line.get("weight") is not None and not line.get("weight_unit"):
+                field = self._their("lines.weight_unit", position)
+                yield Problem(code="required", message="required, but not given", field=field, hint=hint)
 
     def _too_wide(self, number: int, cells: list[str]) -> Problem:
         return Problem(

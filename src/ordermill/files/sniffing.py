@@ -17,6 +17,7 @@ Kind = Literal["csv", "ndjson", "json", "spreadsheet"]
 SAMPLE_BYTES = 64 * 1024
 PIECE_BYTES = 1024 * 1024
 DELIMITERS = (",", ";", "\t", "|")
+_MARKUP = ("<!doctype html", "<html", "<?xml")
 SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 
 
@@ -48,9 +49,12 @@ class Sniffed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def spell_encoding(encoding: str) -> str:
-    return {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with byte order mark", "cp1252": "Windows-1252"}.get(
-        encoding, encoding
-    )
+    return {
+        "utf-8": "UTF-8",
+        "utf-8-sig": "UTF-8 with byte order mark",
+        "cp1252": "Windows-1252",
+        "utf-16": "UTF-16",
+    }.get(encoding, encoding)
 
 
 def sniff(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Sniffed:
@@ -81,6 +85,8 @@ def _sniff(file: BinaryIO, name: str, encoding: str | None, delimiter: str | Non
     text = _decoded(sample, chosen)
     if "\0" in text:
         raise Unusable(f"{name} holds bytes that are no text", "save it as CSV (UTF-8), NDJSON or XLSX")
+    if text.lstrip("\ufeff \r\n\t")[:14].lower().startswith(_MARKUP):
+        raise Unusable(f"{name} is a web page or XML, no table", "save it as CSV (UTF-8), NDJSON or XLSX")
     kind = _kind(text)
     found = (delimiter or _delimiter(text)) if kind == "csv" else ""
     return Sniffed(kind=kind, sha256=digest, size_bytes=size, lines=lines, encoding=chosen, delimiter=found)
