@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,21 @@ def test_nothing_is_asked_without_a_terminal_and_nothing_is_coloured(ordermill: 
     assert "\x1b[" not in ran.out + ran.err
     assert ordermill("batches", "cancel", "1", data=data).code == 2
     assert json.loads(ordermill("import", file, "--restart", "--json", data=data).out)
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_a_file_that_cannot_be_read_on_says_what_to_do(ordermill: Any, tmp_path: Path, served: bool) -> None:
+    file, data = tmp_path / "notes.csv", tmp_path / "data"
+    rows = [f"Q{number},DE,1,KG,hello\n" for number in range(2_500)]
+    data.mkdir()
+    head = "order_id,country,weight,weight_unit,note\n"
+    file.write_text(head + "".join(rows[:2_000]) + 'X,DE,1,KG,"hello\n' + "".join(rows[2_000:]))
+    with ServerProcess(data) if served else nullcontext():
+        ran = ordermill("import", file, data=data)
+        assert ran.code == 1
+        assert "notes.csv: the quoted text that begins in row 2002 never ends" in ran.err
+        assert "--resume" not in ran.err
+        file.write_text(head + "".join(rows))
+        ran = ordermill("import", file, data=data)
+        assert ran.code == 0
+        assert "2 500 orders: 1 500 created, 1 000 unchanged" in ran.out.replace("\N{NO-BREAK SPACE}", " ")

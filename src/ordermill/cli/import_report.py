@@ -166,7 +166,7 @@ def ended(path: Path, job: Any, batch: Any, out: Path | None, asked: Any, *, url
             "batch": batch_told(batch),
             "errors_file": str(out) if out else None, "report": found,
         })  # fmt: skip
-        return _code(state, batch)
+        return _code(path, job, batch)
     if batch is None:
         note(job.message)
         return 1
@@ -181,15 +181,26 @@ def ended(path: Path, job: Any, batch: Any, out: Path | None, asked: Any, *, url
         click.echo(f"Failed rows → {out}   mend it and send it again:  ordermill import {out}")
     if url:
         click.echo(url)
-    if state == "stopped":
-        received = plural(batch.counts.received, "order")
+    received = plural(batch.counts.received, "order")
+    if _cannot_be_read_on(path, state, job.message):
+        note(f"{job.message}. {received} are in; mend the file and import it again, nothing is doubled.")
+        note(f"ordermill batches cancel bch_{batch.id}   closes what was begun.")
+    elif state == "stopped":
         note(f"{job.message} ({received} are in).  Continue:  ordermill import {path} --resume")
     elif state != "completed":
         note(job.message or state)
-    return _code(state, batch)
+    return _code(path, job, batch)
 
 
-def _code(state: str, batch: Any) -> int:
+def _cannot_be_read_on(path: Path, state: str, message: str) -> bool:
+    """Stopped by the file itself: what is wrong with it begins with its name, and going on would end there again."""
+    return state == "stopped" and message.startswith(path.name)
+
+
+def _code(path: Path, job: Any, batch: Any) -> int:
+    state = job.state if isinstance(job.state, str) else job.state.value
+    if _cannot_be_read_on(path, state, job.message):
+        return 1
     if state == "stopped":
         return 130
     if state != "completed":

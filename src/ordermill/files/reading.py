@@ -67,7 +67,7 @@ class Reading:
         self._progress = [0.0]
         self._table: Table | None = None
         self._stack = ExitStack()
-        self.sniffed = sniff(path, encoding=plan.encoding, delimiter=plan.delimiter)
+        self.sniffed = sniff(path, name=self.name, encoding=plan.encoding, delimiter=plan.delimiter)
         try:
             self.understood = self._understand()
         except BaseException:

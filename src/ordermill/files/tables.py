@@ -42,7 +42,7 @@ class Table(msgspec.Struct):
 def open_table(path: Path, sniffed: Sniffed, *, sheet: str | None = None) -> Iterator[Table]:
     """Raises Unusable for a file without a header, a sheet that is not there, or a spreadsheet that cannot be read."""
     if sniffed.kind == "spreadsheet":
-        yield _open_spreadsheet(path, sheet)
+        yield _open_spreadsheet(path, sniffed, sheet)
         return
     csv.field_size_limit(CELL_CHARS_MAX)
     # Five bytes mean nothing in Windows-1252; a file that is taken for it because it is no UTF-8 may have them.
@@ -50,8 +50,8 @@ def open_table(path: Path, sniffed: Sniffed, *, sheet: str | None = None) -> Ite
     with open(path, "rb") as raw, io.TextIOWrapper(raw, encoding=sniffed.encoding, errors=errors, newline="") as text:
         reader = csv.reader(text, delimiter=sniffed.delimiter)
         size = max(1, sniffed.size_bytes)
-        first, index = _first_rows(reader, path.name)
-        header = _checked(first[index][1], path.name)
+        first, index = _first_rows(reader, sniffed.name)
+        header = _checked(first[index][1], sniffed.name)
         rows = chain(first[index + 1 :], _csv_rows(reader, path, sniffed, first[-1]))
         above = first[index][0] if index else 0
         yield Table(header, rows, lambda: min(1.0, raw.tell() / size), header_row=above)
@@ -118,12 +118,12 @@ def _csv_rows(reader: Any, path: Path, sniffed: Sniffed, last: Row) -> Iterator[
                 yield number, row
             begun, number = number, reader.line_num + 1
     except csv.Error as error:
-        raise Unusable(f"{path.name}, near line {number}: {_said(error)}", _hint(error)) from None
+        raise Unusable(f"{sniffed.name}, near line {number}: {_said(error)}", _hint(error)) from None
     except UnicodeError:
         told = f"the text is not {spell_encoding(sniffed.encoding)}"
-        raise Unusable(f"{path.name}, near line {number}: {told}") from None
+        raise Unusable(f"{sniffed.name}, near line {number}: {told}") from None
     if number - begun > 1 and _never_ends(path, sniffed, begun):
-        raise Unusable(f"{path.name}: the quoted text that begins in row {begun} never ends", "close its quote")
+        raise Unusable(f"{sniffed.name}: the quoted text that begins in row {begun} never ends", "close its quote")
 
 
 def _never_ends(path: Path, sniffed: Sniffed, number: int) -> bool:
@@ -145,7 +145,7 @@ def _hint(error: Exception) -> str:
     return "is a quote not closed there?" if "field larger" in str(error) else ""
 
 
-def _open_spreadsheet(path: Path, sheet: str | None) -> Table:
+def _open_spreadsheet(path: Path, sniffed: Sniffed, sheet: str | None) -> Table:
     try:
         from python_calamine import CalamineWorkbook
     except ImportError:
@@ -154,18 +154,18 @@ def _open_spreadsheet(path: Path, sheet: str | None) -> Table:
         book = CalamineWorkbook.from_path(str(path))
         name = sheet or book.sheet_names[0]
         if name not in book.sheet_names:
-            raise Unusable(f"{path.name} has no sheet {name!r}", f"it has {', '.join(book.sheet_names)}")
+            raise Unusable(f"{sniffed.name} has no sheet {name!r}", f"it has {', '.join(book.sheet_names)}")
         cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
     except Unusable:
         raise
     except Exception as error:
-        raise Unusable(f"{path.name} cannot be read as a spreadsheet: {error}") from None
+        raise Unusable(f"{sniffed.name} cannot be read as a spreadsheet: {error}") from None
     filled = (index for index, row in enumerate(cells) if any(as_text(cell).strip() for cell in row))
     top = list(islice(filled, ROWS_TO_HEADER))
     if not top:
-        raise Unusable(f"{path.name}, sheet {name}: there is nothing in it")
+        raise Unusable(f"{sniffed.name}, sheet {name}: there is nothing in it")
     first = top[which_is_header([[as_text(cell) for cell in cells[index]] for index in top])]
-    header = _checked([as_text(cell) for cell in cells[first]], path.name)
+    header = _checked([as_text(cell) for cell in cells[first]], sniffed.name)
     numeric = frozenset(
         column for column in range(len(header))
         if any(isinstance(row[column], float) for row in cells[first + 1 : first + 201] if column < len(row))
