@@ -109,3 +109,17 @@ def test_a_database_that_cannot_be_reached_says_why(ordermill: Ordermill) -> Non
     assert ran.code == 3
     assert "refused" in ran.err
     assert "secret" not in ran.err
+
+
+def test_a_damaged_ledger_is_told_with_what_to_do(ordermill: Ordermill, tmp_path: Path) -> None:
+    data = tmp_path / "d"
+    data.mkdir()
+    (data / "ordermill.db").write_bytes(b"no database " * 1_000)
+    for command in (("serve", "--port", "0"), ("keys", "list"), ("orders", "list")):
+        ran = ordermill(*command, data=data)
+        assert (ran.code, ran.out) == (3, "")
+        assert "the ledger is damaged, or no ledger" in ran.err
+        assert "backup restore" in ran.err
+    ran = ordermill("doctor", data=data)
+    assert ran.code == 1
+    assert "database is damaged, or none: file is not a database   → keep the file" in ran.out

@@ -80,3 +80,13 @@ def test_a_last_row_of_several_lines_is_no_quote_that_never_ends(read: Any, end:
 def test_a_web_page_is_called_one(read: Any, content: str) -> None:
     with pytest.raises(Unusable, match="web page or XML"):
         read(content)
+
+
+@pytest.mark.parametrize("word", ["Total", "Summe:", "GESAMT"])
+def test_a_line_of_totals_is_called_one_and_is_no_order(read: Any, word: str) -> None:
+    content = f"order_no,date,email,status,total\nA-1,2026-11-20,a@b.ch,done,4\n{word},2026-11-20,,done,4\n"
+    good, total = drafts(read(content, contract="brevo"))
+    assert good.problems == ()
+    assert [(p.message, p.field, p.value) for p in total.problems] == [
+        ("this is a line of totals, not an order", "id", word)
+    ]

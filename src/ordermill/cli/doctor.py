@@ -87,6 +87,9 @@ def _database(config: Config) -> Iterator[Finding]:
     except (migrating.SchemaTrouble, Refusal, OSError) as error:
         yield "FAIL", f"database: {error}"
         return
+    except sqlite3.DatabaseError as error:
+        yield "FAIL", f"database is damaged, or none: {error}   → keep the file; ordermill backup restore FILE"
+        return
     except Exception as error:
         yield "FAIL", f"database: {type(error).__name__}"
         return

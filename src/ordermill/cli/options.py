@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -49,6 +50,10 @@ def told_plainly() -> Any:
         yield
     except (Unavailable, SchemaTrouble) as error:
         fail(str(error))
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        fail(f"the ledger is damaged, or no ledger: {error} (keep the file; ordermill backup restore FILE)")
     except Refusal as refusal:
         code = 6 if isinstance(refusal, NotFound) else 2 if isinstance(refusal, Invalid | Conflict) else 3
         fail(refusal.message + (f" ({hint})" if (hint := refusal.hint or _why(refusal)) else ""), code)
