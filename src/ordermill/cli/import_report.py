@@ -46,7 +46,7 @@ def columns(found: Any) -> None:
     rows = [("column", "field", "how", "first rows")]
     for index, column in enumerate(found.columns):
         cells = [row[index] if index < len(row) else "" for row in found.samples[:3]]
-        shown = " | ".join(cell[:18] for cell in cells)
+        shown = " | ".join(" ".join(cell.split())[:18] for cell in cells)
         rows.append((column.name, column.field or "–", {"sure": "", "told": "told"}.get(column.how, column.how), shown))
     table(rows)
 
