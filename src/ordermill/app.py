@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -36,6 +33,7 @@ from ordermill.dialects.centra import routes as centra
 from ordermill.dialects.dialect import Dialect
 from ordermill.dialects.karrio import routes as karrio
 from ordermill.dialects.karrio import webhooks as karrio_webhooks
+from ordermill.holding import data_folder
 from ordermill.store import accounts, backup, migrating
 from ordermill.store.engine import Engine
 from ordermill.store.imports import ImportLedger
@@ -68,10 +66,6 @@ VOICES: dict[str, Voice] = {
 METERS = Meters(observe.REGISTRY)
 
 
-class Unavailable(Exception):
-    """Something this process needs is taken (data directory, port); the message says by whom or what to do."""
-
-
 def clock() -> int:
     """Microseconds since 1970 UTC."""
     return time.time_ns() // 1000
@@ -83,9 +77,7 @@ def make_engine(config: Config) -> Engine:
         from ordermill.store.postgres.engine import PostgresEngine
 
         return PostgresEngine(config.database_url, lanes=config.lanes)
-    folder = Path(config.data)
-    folder.mkdir(parents=True, exist_ok=True)
-    return SqliteEngine(folder / DATABASE_FILE)
+    return SqliteEngine(data_folder(config) / DATABASE_FILE)
 
 
 def prepare(engine: Engine, config: Config) -> tuple[str, ...]:
@@ -119,43 +111,6 @@ def _bootstrap_key(text: str, account_id: int) -> ApiKey:
     )
 
 
-def lock_data(config: Config) -> IO[str] | None:
-    """Holds the data directory for as long as the file stays open. Raises Unavailable. None on PostgreSQL."""
-    if config.database_url:
-        return None
-    folder = Path(config.data)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = open(folder / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held for the life of the process
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.seek(0)
-        holder = lock.read().strip() or "unknown"
-        lock.close()
-        raise Unavailable(
-            f"the data directory {folder} is in use by another ordermill (process {holder}); "
-            "stop it, or give this one a directory of its own with --data"
-        ) from None
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
-    return lock
-
-
-def note_address(config: Config, url: str) -> None:
-    """Leaves beside the lock where its holder answers, for commands that find the directory in use."""
-    if not config.database_url:
-        (Path(config.data) / "address").write_text(url.replace("//0.0.0.0:", "//127.0.0.1:") + "\n", encoding="utf-8")
-
-
-def running_at(config: Config) -> str | None:
-    """The address of the server that holds the data directory; to be asked only while the lock is held."""
-    try:
-        return (Path(config.data) / "address").read_text(encoding="utf-8").strip() or None
-    except OSError:
-        return None
-
-
 def make_limits(config: Config) -> Limits:
     return Limits(
         orders=config.orders_max,
@@ -165,8 +120,25 @@ def make_limits(config: Config) -> Limits:
     )
 
 
+def webhook_policy(config: Config) -> tuple[Guard, tuple[float, ...]]:
+    """Where events may go, and the waits between attempts. Raises BadConfig for a setting that cannot be used."""
+    try:
+        delays_s = read_delays(config.webhook_retries)
+    except ValueError:
+        raise BadConfig(
+            f"ORDERMILL_WEBHOOK_RETRIES is {config.webhook_retries!r}: it must be 1 to 100 waits of at most 30 days, "
+            "such as 0s,5s,5m,2h"
+        ) from None
+    try:
+        own_ports = frozenset({config.port})
+        return Guard(config.webhook_allow, https_only=config.webhook_https_only, own_ports=own_ports), delays_s
+    except ValueError as error:
+        raise BadConfig(f"a webhook setting cannot be used: {error}") from None
+
+
 def make_pipeline(ledger: Ledger, config: Config) -> Pipeline:
     """Who tells the outside. Raises BadConfig for a setting that cannot be used."""
+    guard, delays_s = webhook_policy(config)
     broker = None
     if config.nats_url:
         from ordermill.delivery.broker_nats import NatsPost
@@ -177,8 +149,8 @@ def make_pipeline(ledger: Ledger, config: Config) -> Pipeline:
             ledger.outbox,
             VOICES,
             clock,
-            guard=Guard(config.webhook_allow, https_only=config.webhook_https_only, own_ports=frozenset({config.port})),
-            delays_s=read_delays(config.webhook_retries),
+            guard=guard,
+            delays_s=delays_s,
             attempt_s=config.webhook_timeout_s,
             meters=METERS,
             show_secret=config.karrio_event_id,

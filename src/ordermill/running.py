@@ -16,11 +16,12 @@ from typing import Any
 import uvloop
 
 from ordermill import __version__
-from ordermill.app import House, Unavailable, lock_data, make_engine, note_address, prepare
+from ordermill.app import House, make_engine, prepare
 from ordermill.config import Config
 from ordermill.core.errors import Overloaded
 from ordermill.core.order import Mode
 from ordermill.core.watching import TOLD_EVERY_S
+from ordermill.holding import Unavailable, lock_data, note_address
 from ordermill.web import observe
 from ordermill.web.server import Server
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,48 @@ def test_nothing_is_asked_without_a_terminal_and_nothing_is_coloured(ordermill: 
     assert "\x1b[" not in ran.out + ran.err
     assert ordermill("batches", "cancel", "1", data=data).code == 2
     assert json.loads(ordermill("import", file, "--restart", "--json", data=data).out)
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_a_file_that_cannot_be_read_on_says_what_to_do(ordermill: Any, tmp_path: Path, served: bool) -> None:
+    file, data = tmp_path / "notes.csv", tmp_path / "data"
+    rows = [f"Q{number},DE,1,KG,hello\n" for number in range(2_500)]
+    data.mkdir()
+    head = "order_id,country,weight,weight_unit,note\n"
+    file.write_text(head + "".join(rows[:2_000]) + 'X,DE,1,KG,"hello\n' + "".join(rows[2_000:]))
+    with ServerProcess(data) if served else nullcontext():
+        ran = ordermill("import", file, data=data)
+        assert ran.code == 1
+        assert "notes.csv: the quoted text that begins in row 2002 never ends" in ran.err
+        assert "--resume" not in ran.err
+        file.write_text(head + "".join(rows))
+        ran = ordermill("import", file, data=data)
+        assert ran.code == 0
+        assert "2 500 orders: 1 500 created, 1 000 unchanged" in ran.out.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_is_in(ordermill: Any, file: Path, data: Path) -> None:
+    ran = ordermill("import", file, "--errors", "nowhere/x.csv", data=data)
+    assert (ran.code, ran.out) == (2, "")
+    assert "there is no folder nowhere" in ran.err
+    assert ordermill("batches", "list", data=data).code == 6
+
+
+def test_a_result_that_cannot_be_written_is_one_line(ordermill: Any, file: Path, data: Path) -> None:
+    assert ordermill("import", file, data=data).code == 1
+    for command in (
+        ("orders", "export", "--out", "nowhere/x"),
+        ("batches", "errors", "bch_1", "--csv", "nowhere/x"),
+        ("convert", file, "--to", "karrio", "--out", "nowhere/x"),
+        ("map", file, "--write", "nowhere/x"),
+    ):
+        ran = ordermill(*command, data=data)
+        assert ran.code == 3
+        assert ran.err.splitlines()[-1].startswith("ordermill: nowhere/x"), ran.err
+    ran = ordermill("batches", "cancel", "bch_1", "--yes", data=data)
+    assert (ran.code, "nothing of it is waiting" in ran.err) == (2, True)
+
+
+def test_a_cell_of_several_lines_stays_on_one_in_the_map(ordermill: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('order_id,address\n1,"Main 1\nBack"\n')
+    assert "Main 1 Back" in ordermill("map", "x.csv").out

@@ -115,6 +115,7 @@ def test_what_the_server_refuses_is_in_the_errors_file_with_its_own_words(
     ran = ordermill("push", file, "--to", second.url, "--dialect", "karrio", "--key", second.key)
     assert ran.code == 1
     assert "37 taken, 3 failed" in ran.out
+    assert "     2  shipping_to.state_code: Ensure this field has no more than 20 characters." in ran.out
     errors = (tmp_path / "few.push-errors.csv").read_text(encoding="utf-8-sig")
     assert "no more than 20 characters" in errors
     (tmp_path / "few.push-errors.csv").write_text(mended(errors), encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ordermill.core.batch import Item, OutcomeKind
+from ordermill.core.batch import Item, OutcomeKind, Problem
 from ordermill.files import errors_file
 from ordermill.files.reading import Reading
 from ordermill.files.summary import origin_of, summary
@@ -96,3 +96,14 @@ def test_orders_that_came_as_json_are_given_back_as_json(document: str) -> None:
         assert b"1.50" in errors_file.write_document(item) or document == "{}"
     else:
         assert said["ordermill_document"] == document
+
+
+def test_a_problem_names_its_field_once() -> None:
+    said = Problem(code="required", field="products", message="products is required")
+    assert said.told() == "products is required"
+    assert said.told("Lines") == "Lines: products is required"
+    assert (
+        Problem(code="required", field="shipping_to", message="This is required.").told()
+        == "shipping_to: This is required."
+    )
+    assert Problem(code="unreadable", message="no JSON").told() == "no JSON"

@@ -70,3 +70,8 @@ def main(arguments: list[str] | None = None) -> Any:
     except BadConfig as error:
         print(f"ordermill: {error}", file=sys.stderr)
         sys.exit(3)
+    except OSError as error:  # a file or folder that was named; whatever else the system refuses is a fault of ours
+        if error.filename is None:
+            raise
+        print(f"ordermill: {error.filename} cannot be used: {error.strerror}", file=sys.stderr)
+        sys.exit(3)

@@ -56,7 +56,8 @@ def verify(path: Path) -> None:
 @click.option("--data", metavar="DIR", help="Directory of the SQLite ledger (ORDERMILL_DATA).")
 def restore(path: Path, **options: Any) -> None:
     """Put a backup in the place of the ledger. The server must not run; what is there now is kept beside it."""
-    from ordermill.app import DATABASE_FILE, lock_data
+    from ordermill.app import DATABASE_FILE
+    from ordermill.holding import lock_data
     from ordermill.store import backup as copies
 
     config = _sqlite(options)
@@ -80,6 +81,8 @@ def list_(folder: str | None, as_json: bool, **options: Any) -> None:
     if as_json:
         click.echo(msgspec.json.encode(manifests).decode())
         return
+    if not manifests:
+        click.echo("no backup yet: ordermill backup create", err=True)
     for manifest in manifests:
         kind = "scheduled" if manifest.scheduled else "by hand"
         size = f"{manifest.size_bytes:>13,} bytes {manifest.orders:>9} orders"

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from ordermill.cli.connecting import connected, server_options
-from ordermill.cli.options import fail, store_options
+from ordermill.cli.options import store_options, sure
 from ordermill.cli.showing import as_json, counts_line, note, number, plural, table
 from ordermill.cli.times import instant
 
@@ -288,9 +288,7 @@ def retry(batch_id: str, code: str | None, field: str | None, json_: bool, **opt
 def cancel(batch_id: str, yes: bool, json_: bool, **options: Any) -> None:
     """Stop a batch that is not complete. What is in the ledger stays there."""
     if not yes:
-        if not sys.stdin.isatty():
-            fail("say --yes to cancel without being asked", 2)
-        click.confirm(f"Cancel {spell(batch_id)}?", abort=True)
+        sure(f"Cancel {spell(batch_id)}?", "cancel")
     with connected(options) as client:
         batch = client.cancel(spell(batch_id))
     as_json(batch) if json_ else click.echo(f"{batch.id}   {batch.status}   {counts_line(batch.counts)}")

@@ -20,6 +20,7 @@ from ordermill.core.order import Mode
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 PIECES_AHEAD = 8
+NOT_MEANT = (400, 409, 422)  # read and understood, but it cannot be meant: not a trouble of the server
 
 __all__ = ["connected", "server_options"]
 
@@ -42,7 +43,7 @@ def connected(options: dict[str, Any]) -> Iterator[Ordermill]:
         except Refused as error:
             if error.status == 404:
                 fail(error.message + (f" ({error.hint})" if error.hint else ""), 6)
-            fail(str(error), 4 if error.status in (401, 403) else 5)
+            fail(str(error), 4 if error.status in (401, 403) else 2 if error.status in NOT_MEANT else 5)
         except Unreachable as error:
             fail(str(error), 5)
 

@@ -135,9 +135,8 @@ class Conversion:
                     note(f"  {name.ljust(width)}  {plural(count, 'order')}")
             for key, problems in self.failed[:10]:
                 first = problems[0]
-                note(
-                    f"  order {key}: {first.field}: {first.message}"
-                    if first.field
-                    else f"  order {key}: {first.message}"
-                )
+                where, hint = f"{first.field}: " if first.field else "", f"   → {first.hint}" if first.hint else ""
+                note(f"  order {key}: {where}{first.message}{hint}")
+            if len(self.failed) > 10:
+                note(f"  and {plural(len(self.failed) - 10, 'further order')}")
         return 1 if self.failed else 0

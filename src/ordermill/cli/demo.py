@@ -15,19 +15,26 @@ import click
 
 from ordermill import examples
 from ordermill.cli.options import settings, store_options, told_plainly
+from ordermill.config import load
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="Push, show, and end: 0 when all went as it should (a smoke test).")
 @click.option("--host", metavar="ADDRESS", help="Address to listen on.")
-@click.option("--port", type=int, metavar="PORT", help="Port to listen on; with --once a free one is the default.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Port to listen on; with --once a free one is the default.",
+)
 @store_options
 def demo(once: bool, **options: Any) -> None:
     """Start the server and push the documented examples of the three contracts through it."""
     from ordermill.core.order import Mode
     from ordermill.running import serve
 
-    fresh = once and not options.get("data") and not options.get("database_url")
+    origins = load(options=options).origins
+    fresh = once and {origins["data"], origins["database_url"]} == {"default"}
     if once and options.get("port") is None:
         options["port"] = 0
     with told_plainly(), tempfile.TemporaryDirectory() if fresh else nullcontext() as folder:
@@ -37,7 +44,7 @@ def demo(once: bool, **options: Any) -> None:
         told: list[bool] = []
 
         async def session(house: Any, url: str) -> None:
-            told.append(await Demo(house, url).run())
+            told.append(await Demo(house, url, stays=not once).run())
             if not once:
                 token = await house.console.store.make_link(1, Mode.TEST)
                 print(f"\nOpen   {house.console.link_to_sign_in(url, token)}   (one-time link)")
@@ -51,8 +58,9 @@ def demo(once: bool, **options: Any) -> None:
 class Demo:
     """One run of the examples. Everything goes over HTTP, as a client would send it."""
 
-    def __init__(self, house: Any, url: str) -> None:
+    def __init__(self, house: Any, url: str, *, stays: bool = True) -> None:
         self.house = house
+        self.stays = stays
         self.url = url
         self.key = ""
         self.wrong: list[str] = []
@@ -68,8 +76,10 @@ class Demo:
         await self._account()
         for line in self.wrong:
             print(f"  WRONG  {line}")
-        if not self.wrong:
+        if not self.wrong and self.stays:
             self._next_steps()
+        elif not self.wrong:
+            print("\nAll as it should be. The server ends with this; ordermill demo keeps it running.", flush=True)
         return not self.wrong
 
     async def _make_key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sqlite3
@@ -18,7 +19,7 @@ import click
 
 from ordermill import __version__
 from ordermill.cli.options import settings, store_options
-from ordermill.config import Config
+from ordermill.config import BadConfig, Config, unknown
 
 FREE_LOW = 1024**3
 BACKUP_OLD_S = 26 * 3600
@@ -40,13 +41,24 @@ def doctor(ready: bool, **options: Any) -> None:
 
 def _look(config: Config) -> Iterator[Finding]:
     yield "ok", f"ordermill {__version__}, python {platform.python_version()}"
-    yield "ok", "the settings can be used"
+    yield _settings(config)
+    yield from (("warn", told) for told in unknown(os.environ))
     if not config.database_url:
         yield from _directory(config)
     yield from _database(config)
     if not config.database_url:
         yield _backups(config)
     yield _server(config)
+
+
+def _settings(config: Config) -> Finding:
+    from ordermill.app import webhook_policy
+
+    try:
+        webhook_policy(config)
+    except BadConfig as error:
+        return "FAIL", str(error)
+    return "ok", "the settings can be used"
 
 
 def _directory(config: Config) -> Iterator[Finding]:
@@ -74,6 +86,9 @@ def _database(config: Config) -> Iterator[Finding]:
         size = engine.size_bytes()
     except (migrating.SchemaTrouble, Refusal, OSError) as error:
         yield "FAIL", f"database: {error}"
+        return
+    except sqlite3.DatabaseError as error:
+        yield "FAIL", f"database is damaged, or none: {error}   → keep the file; ordermill backup restore FILE"
         return
     except Exception as error:
         yield "FAIL", f"database: {type(error).__name__}"
@@ -111,7 +126,7 @@ def _backups(config: Config) -> Finding:
 
 
 def _server(config: Config) -> Finding:
-    from ordermill.app import running_at
+    from ordermill.holding import running_at
 
     url = running_at(config) or f"http://{'127.0.0.1' if config.host == '0.0.0.0' else config.host}:{config.port}"
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from ordermill.cli.options import settings, store_options, told_plainly
+from ordermill.cli.options import settings, store_options, sure, told_plainly
 from ordermill.core.account import DEFAULT_ACCOUNT
 from ordermill.core.erasing import KINDS, Person
 
@@ -35,9 +35,7 @@ def erase(account: str, test: bool, yes: bool, as_json: bool, **options: Any) ->
     if len(people) != 1:
         raise click.UsageError("name one of --email, --phone, --ext, --loyalty")
     if not yes:
-        click.confirm(
-            f"Erase {people[0].kind} {people[0].value} from account {account}? This cannot be undone", abort=True
-        )
+        sure(f"Erase {people[0].kind} {people[0].value} from account {account}? This cannot be undone", "erase")
     config = settings(**options)
     rewrite = rewriter(config)
     with told_plainly():

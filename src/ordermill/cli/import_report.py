@@ -46,7 +46,7 @@ def columns(found: Any) -> None:
     rows = [("column", "field", "how", "first rows")]
     for index, column in enumerate(found.columns):
         cells = [row[index] if index < len(row) else "" for row in found.samples[:3]]
-        shown = " | ".join(cell[:18] for cell in cells)
+        shown = " | ".join(" ".join(cell.split())[:18] for cell in cells)
         rows.append((column.name, column.field or "–", {"sure": "", "told": "told"}.get(column.how, column.how), shown))
     table(rows)
 
@@ -89,10 +89,11 @@ def causes(found: Any) -> None:
 def lost(found: Any, contract: str) -> None:
     from ordermill.files.checking import FILLED_IN
 
-    named = [name for name in found.lost if name not in FILLED_IN]
+    filled_in = {name: sentence for name, (by, sentence) in FILLED_IN.items() if by == contract}
+    named = [name for name in found.lost if name not in filled_in]
     if named:
         note(f"Not carried by {contract}: {', '.join(sorted(named))}   (map a column to metadata.… to keep it)")
-    for name, sentence in FILLED_IN.items():
+    for name, sentence in filled_in.items():
         if found.lost.get(name):
             note(f"{name}: {sentence} ({plural(found.lost[name], 'order')})")
 
@@ -116,10 +117,14 @@ def checked(path: Path, found: Any, asked: Any, contract: str) -> int:
     causes(found)
     if not asked.quiet:
         lost(found, contract)
-    if found.failed:
+    if not found.orders:
+        note(f"{path.name} holds no orders: there is nothing behind its first row")
+    elif not found.fine:
+        note("No order of it can go in as it is.")
+    elif found.failed:
         rest = asked.errors_path(path, documents=False).name
-        note(f"Run without --dry-run to import the {number(found.fine)} good ones; the rest goes to {rest}.")
-    return 1 if found.failed else 0
+        note(f"Run without --dry-run to import {plural(found.fine, 'good order')}; the rest goes to {rest}.")
+    return 0 if found.fine == found.orders > 0 else 1
 
 
 def resumed(received: int) -> None:
@@ -161,7 +166,7 @@ def ended(path: Path, job: Any, batch: Any, out: Path | None, asked: Any, *, url
             "batch": batch_told(batch),
             "errors_file": str(out) if out else None, "report": found,
         })  # fmt: skip
-        return _code(state, batch)
+        return _code(path, job, batch)
     if batch is None:
         note(job.message)
         return 1
@@ -176,15 +181,26 @@ def ended(path: Path, job: Any, batch: Any, out: Path | None, asked: Any, *, url
         click.echo(f"Failed rows → {out}   mend it and send it again:  ordermill import {out}")
     if url:
         click.echo(url)
-    if state == "stopped":
-        received = plural(batch.counts.received, "order")
+    received = plural(batch.counts.received, "order")
+    if _cannot_be_read_on(path, state, job.message):
+        note(f"{job.message}. {received} are in; mend the file and import it again, nothing is doubled.")
+        note(f"ordermill batches cancel bch_{batch.id}   closes what was begun.")
+    elif state == "stopped":
         note(f"{job.message} ({received} are in).  Continue:  ordermill import {path} --resume")
     elif state != "completed":
         note(job.message or state)
-    return _code(state, batch)
+    return _code(path, job, batch)
 
 
-def _code(state: str, batch: Any) -> int:
+def _cannot_be_read_on(path: Path, state: str, message: str) -> bool:
+    """Stopped by the file itself: what is wrong with it begins with its name, and going on would end there again."""
+    return state == "stopped" and message.startswith(path.name)
+
+
+def _code(path: Path, job: Any, batch: Any) -> int:
+    state = job.state if isinstance(job.state, str) else job.state.value
+    if _cannot_be_read_on(path, state, job.message):
+        return 1
     if state == "stopped":
         return 130
     if state != "completed":

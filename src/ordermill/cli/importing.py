@@ -103,6 +103,8 @@ class Asked:
         self.server = {name: options.pop(name) for name in ("server", "key", "key_file", "profile")}
         self.store = {name: options.pop(name) for name in ("data", "database_url")}
         self.told = _told(options.pop("historical"), options.pop("on_error"))
+        if self.errors is not None and not self.errors.parent.is_dir():  # said before anything is in, not behind it
+            fail(f"there is no folder {self.errors.parent} for the failed rows", 2)
         if self.resume and self.restart:
             fail("--resume and --restart are each other's opposite", 2)
         try:

@@ -27,7 +27,8 @@ class Desk:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Desk]:
         """Raises Unavailable where a server holds the data directory."""
-        from ordermill.app import House, clock, lock_data, make_engine, prepare
+        from ordermill.app import House, clock, make_engine, prepare
+        from ordermill.holding import lock_data
         from ordermill.store import accounts
         from ordermill.store.imports import ImportLedger
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import msgspec
 
@@ -18,11 +20,14 @@ def migrate_store(source: str, target: str) -> None:
 
     No server may use either of the two meanwhile. Ids and keys stay the same; the source is not changed.
     """
-    from ordermill.app import lock_data, make_engine, prepare
+    from ordermill.app import DATABASE_FILE, make_engine, prepare
+    from ordermill.holding import lock_data
     from ordermill.store.moving import CannotMove, move
 
     base = settings(bootstrap_key="")
     configs = [msgspec.structs.replace(base, bootstrap_key="", **_place(where)) for where in (source, target)]
+    if not configs[0].database_url and not (Path(configs[0].data) / DATABASE_FILE).is_file():
+        fail(f"there is no ledger in {source}")  # a slip of the pen must not become an empty ledger that was "moved"
     with told_plainly():
         locks = [lock_data(config) for config in configs]
         engines = [make_engine(config) for config in configs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -31,19 +32,37 @@ def fail(message: str, code: int = 3) -> NoReturn:
     sys.exit(code)
 
 
+def sure(question: str, what: str) -> None:
+    """Asks before something that cannot be undone. Where nobody can answer, the program ends and names --yes."""
+    if not sys.stdin.isatty():
+        fail(f"say --yes to {what} without being asked", 2)
+    click.confirm(question, abort=True)
+
+
 @contextmanager
 def told_plainly() -> Any:
     """Turns what can go wrong around a ledger into one line and an exit code."""
-    from ordermill.app import Unavailable
-    from ordermill.core.errors import Refusal
+    from ordermill.core.errors import Conflict, Invalid, NotFound, Refusal
+    from ordermill.holding import Unavailable
     from ordermill.store.migrating import SchemaTrouble
 
     try:
         yield
     except (Unavailable, SchemaTrouble) as error:
         fail(str(error))
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        fail(f"the ledger is damaged, or no ledger: {error} (keep the file; ordermill backup restore FILE)")
     except Refusal as refusal:
-        fail(refusal.message + (f" ({refusal.hint})" if refusal.hint else ""))
+        code = 6 if isinstance(refusal, NotFound) else 2 if isinstance(refusal, Invalid | Conflict) else 3
+        fail(refusal.message + (f" ({hint})" if (hint := refusal.hint or _why(refusal)) else ""), code)
+
+
+def _why(refusal: Exception) -> str:
+    """What the database's driver said: whoever starts the server needs it, a client never gets to see it."""
+    said = str(refusal.__cause__ or "").strip().splitlines()
+    return said[0].strip() if said and said[0] not in str(refusal) else ""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import click
 from ordermill.cli.batches import _save as save
 from ordermill.cli.batches import json_option, jsonl_option, show_all, test_option
 from ordermill.cli.connecting import connected, server_options
-from ordermill.cli.options import fail, store_options
+from ordermill.cli.options import fail, store_options, sure
 from ordermill.cli.showing import as_json, note, number, table
 from ordermill.cli.times import instant
 
@@ -223,9 +223,7 @@ def erase(yes: bool, json_: bool, **options: Any) -> None:
     if len(named) != 1:
         raise click.UsageError("name one of --email, --phone, --ext, --loyalty")
     if not yes:
-        if not sys.stdin.isatty():
-            fail("say --yes to erase without being asked", 2)
-        click.confirm(f"Erase {next(iter(named.values()))}? This cannot be undone", abort=True)
+        sure(f"Erase {next(iter(named.values()))}? This cannot be undone", "erase")
     with connected(options) as client:
         erased = client.post("/erasures", named)
     if json_:

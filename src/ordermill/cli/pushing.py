@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +19,12 @@ import msgspec
 
 from ordermill.cli.options import fail, settings
 from ordermill.cli.plans import make_plan, plan_options
+from ordermill.cli.remote import web_address
 from ordermill.cli.showing import Progress, as_json, note, number, plural
 from ordermill.files.mapping import Plan
 from ordermill.files.sniffing import Unusable
 
+CAUSES_SHOWN = 10
 ENV_KEY = "ORDERMILL_PUSH_KEY"
 
 
@@ -95,7 +98,7 @@ class Pushing:
 
     def __init__(self, path: Path, options: dict[str, Any]) -> None:
         self.path = path
-        self.url: str = options.pop("url")
+        self.url: str = web_address(options.pop("url"), "--to")
         self.dialect: str = options.pop("dialect")
         self.key = _key(options.pop("key"), options.pop("key_file"))
         self.numbers = {name: options.pop(name) for name in ("chunk", "max_bytes", "parallel", "rate")}
@@ -203,6 +206,7 @@ class Pushing:
             click.echo(
                 f"{plural(self.pushed + len(self.unread), 'order')}: {number(taken)} taken, {number(len(wrong))} failed"
             )
+            _tell_causes(wrong)
             if out is not None:
                 click.echo(f"Failed orders → {out}   mend it and push it again")
         return 1 if wrong else 0
@@ -257,6 +261,20 @@ class Pushing:
                     )
                     file.write(write)
         return out
+
+
+def _tell_causes(wrong: dict[int, tuple[Any, ...]]) -> None:
+    """Why orders failed, the most frequent first: nobody should have to open the file for that."""
+    from ordermill.files.fields import without_index
+
+    causes: Counter[tuple[str, str, str]] = Counter()
+    for problems in wrong.values():
+        causes.update({(without_index(problem.field), problem.message, problem.hint) for problem in problems})
+    for (field, message, hint), count in causes.most_common(CAUSES_SHOWN):
+        where = f"{field}: " if field and field not in message else ""
+        click.echo(f"{number(count).rjust(6)}  {where}{message}" + (f"   → {hint}" if hint else ""))
+    if len(causes) > CAUSES_SHOWN:
+        click.echo(f"        and {plural(len(causes) - CAUSES_SHOWN, 'further cause')}")
 
 
 def _in_file(pushed: int, missing: list[int]) -> int:

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -62,7 +63,15 @@ def server_told(
     key = key or os.environ.get(ENV_KEY)
     if not key:
         fail(f"the server {server} needs a key: --key, --key-file or {ENV_KEY}", 2)
-    return Server(server.rstrip("/"), key)
+    return Server(web_address(server, "the server").rstrip("/"), key)
+
+
+def web_address(text: str, what: str) -> str:
+    """The address. Ends the program for one without http:// or https://, or without a host."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        fail(f"{what} must be an address that begins with http:// or https://, not {text!r}", 2)
+    return text
 
 
 def profiles_path() -> Path:
@@ -92,7 +101,7 @@ def running_server(config: Config, *, test: bool = False) -> Server | None:
 
 def address_of(config: Config) -> str | None:
     """Where the server that holds the local data directory answers. None where none does (or on PostgreSQL)."""
-    from ordermill.app import Unavailable, lock_data, running_at
+    from ordermill.holding import Unavailable, lock_data, running_at
 
     if config.database_url:
         return None

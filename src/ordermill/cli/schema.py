@@ -12,7 +12,8 @@ from ordermill.cli.options import settings, store_options, told_plainly
 @store_options
 def migrate(plan: bool, **options: object) -> None:
     """Bring the schema up to date. `serve` does it by itself at start."""
-    from ordermill.app import lock_data, make_engine, prepare
+    from ordermill.app import make_engine, prepare
+    from ordermill.holding import lock_data
     from ordermill.store import migrating
 
     config = settings(**options)

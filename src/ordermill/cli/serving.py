@@ -11,7 +11,12 @@ from ordermill.cli.options import settings, store_options, told_plainly
 
 @click.command()
 @click.option("--host", metavar="ADDRESS", help="Address to listen on (ORDERMILL_HOST, default 127.0.0.1).")
-@click.option("--port", type=int, metavar="PORT", help="Port to listen on, 0 for a free one (ORDERMILL_PORT, 8080).")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Port to listen on, 0 for a free one (ORDERMILL_PORT, 8080).",
+)
 @click.option("--background/--no-background", default=None, help="Deliver events and clean up in this process too.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="Least level to log.")
 @store_options

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sqlite3
 
 import click
 
 from ordermill import __version__
-from ordermill.config import SECRETS, Config, load, sentence
+from ordermill.config import SECRETS, Config, load, sentence, unknown
 
 
 @click.group()
@@ -41,7 +42,11 @@ def show(as_json: bool) -> None:
 @config.command("check")
 def check() -> None:
     """Exit 0 when every setting can be used, else say which cannot."""
-    load()
+    from ordermill.app import webhook_policy
+
+    webhook_policy(load().config)
+    for told in unknown(os.environ):
+        click.echo(f"warning: {told}", err=True)
     click.echo("the settings can be used")
 
 

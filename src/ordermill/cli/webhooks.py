@@ -346,12 +346,14 @@ def listen(port: int, given: tuple[str, ...], status: int, bodies: bool, **optio
     """A receiver on 127.0.0.1 that verifies and prints. The server must allow it: ORDERMILL_WEBHOOK_ALLOW=127.0.0.1."""
     from ordermill.cli.listening import listen as serve
 
-    secrets = list(given)
+    secrets: list[str] = []
 
     async def work(at: Bench) -> None:
-        secrets.extend(entry.secret for entry in await at.endpoints.find_all(at.sender) if entry.secret)
+        secrets[:] = [entry.secret for entry in await at.endpoints.find_all(at.sender) if entry.secret]
         secrets.append((await at.outbox.find_account(at.sender.account_id)).notify_secret)
 
-    if not given:
+    def of_ledger() -> tuple[str, ...]:
         run(work, options)
-    serve(port, tuple(secrets), status=status, bodies=bodies)
+        return tuple(secrets)
+
+    serve(port, (lambda: given) if given else of_ledger, status=status, bodies=bodies)

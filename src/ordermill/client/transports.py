@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import os
 import socket
 import ssl
 import threading
@@ -185,7 +186,7 @@ class Asynchronous:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Answer(answer.status, headers, await answer.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(f"{self.origin}: {error or type(error).__name__}") from error
+            raise Unreachable(f"{self.origin}: {_why(error)}") from error
 
     async def stream(self, call: Call, body: AsyncIterator[bytes]) -> AsyncIterator[tuple[Answer, bytes]]:
         """Sends piece by piece while the answer is read piece by piece. A refusal comes whole, in the first Answer."""
@@ -203,7 +204,7 @@ class Asynchronous:
                 async for piece in answer.content.iter_any():
                     yield head, piece
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(f"{self.origin}: {error or type(error).__name__}") from error
+            raise Unreachable(f"{self.origin}: {_why(error)}") from error
 
     def session(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -226,3 +227,10 @@ def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield from (line for line in lines if line.strip())
     if rest.strip():
         yield rest
+
+
+def _why(error: BaseException) -> str:
+    """`Connection refused`, without what only whoever wrote the library wants to know (`ssl:default`)."""
+    number = getattr(getattr(error, "os_error", None), "errno", None) or 0
+    said = os.strerror(number) if number > 0 else str(error).replace(" ssl:default", "")
+    return said or type(error).__name__

@@ -27,6 +27,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hint: str = ""
     contract_code: str = ""
 
+    def told(self, place: str | None = None) -> str:
+        """`field: message`, and the message alone where it names the field itself. `place`: another name for it."""
+        where = self.field if place is None else place
+        return f"{where}: {self.message}" if where and not self.message.startswith(where) else self.message
+
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """One entry of a submission: an order, or the Problems that keep it from being one.

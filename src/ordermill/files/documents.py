@@ -27,11 +27,11 @@ def read_documents(path: Path, sniffed: Sniffed, progress: list[float]) -> Itera
         return
     if sniffed.size_bytes > JSON_BYTES_MAX:
         raise Unusable(
-            f"{path.name} is one JSON value of {sniffed.size_bytes:,} bytes, more than {JSON_BYTES_MAX:,}",
+            f"{sniffed.name} is one JSON value of {sniffed.size_bytes:,} bytes, more than {JSON_BYTES_MAX:,}",
             "write one order per line (NDJSON)",
         )
     body = path.read_bytes().decode(sniffed.encoding, "replace").encode()
-    entries = split_body(body, path.name)
+    entries = split_body(body, sniffed.name)
     for position, (key, raw) in enumerate(entries, 1):
         progress[0] = position / len(entries)
         yield position, key or str(position), raw
@@ -39,14 +39,14 @@ def read_documents(path: Path, sniffed: Sniffed, progress: list[float]) -> Itera
 
 def _lines(path: Path, sniffed: Sniffed, progress: list[float]) -> Iterator[Document]:
     if not sniffed.encoding.startswith("utf-8"):
-        raise Unusable(f"{path.name} is not UTF-8, as JSON has to be", "save it as UTF-8")
+        raise Unusable(f"{sniffed.name} is not UTF-8, as JSON has to be", "save it as UTF-8")
     read = 0
     with open(path, "rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES_MAX + 1), b""), 1):
             read += len(line)
             progress[0] = read / sniffed.size_bytes
             if len(line) > LINE_BYTES_MAX:
-                raise Unusable(f"{path.name}, line {number} is longer than {LINE_BYTES_MAX:,} bytes")
+                raise Unusable(f"{sniffed.name}, line {number} is longer than {LINE_BYTES_MAX:,} bytes")
             line = line.strip()
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")

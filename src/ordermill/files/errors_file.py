@@ -106,7 +106,7 @@ def _told(number: int, problems: Sequence[Problem], origin: Origin) -> list[str]
 
 
 def _sentence(problem: Problem, origin: Origin) -> str:
-    return f"{origin.column(problem.field)}: {problem.message}" if problem.field else problem.message
+    return problem.told(origin.column(problem.field) if problem.field else "")
 
 
 def _line(cells: Sequence[str], ours: Iterable[str], delimiter: str) -> str:
@@ -127,7 +127,7 @@ def write_document(item: Item) -> bytes:
                 first.code,
                 first.field,
                 first.value or "",
-                " | ".join(f"{p.field}: {p.message}" if p.field else p.message for p in item.problems),
+                " | ".join(p.told() for p in item.problems),
                 first.hint,
             ),
             strict=True,

@@ -7,8 +7,14 @@ is taken as it stands; a guess is taken too, but shown as one.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import msgspec
+
+WEIGHT_WORDS = {
+    "kg": "KG", "kgs": "KG", "g": "G", "gr": "G", "gramm": "G", "gram": "G", "grams": "G", "lb": "LB", "lbs": "LB",
+    "oz": "OZ",
+}  # fmt: skip
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -42,8 +48,9 @@ _HEAD = (
     _field("reference", "text", "the merchant's id of the order; rows with the same one are one order",
            "order id, orderid, order no, order number, order nr, order ref, order reference, order, increment id,"
                 " order name,"
-           " bestellnummer, bestell nr, auftragsnummer, numero de commande, amazon order id, order #",
-           "id, number, no, nr, ref, name id, external id"),
+           " bestellnummer, bestell nr, bestellnr, bestell id, auftragsnummer, auftrags nr, auftragsnr,"
+           " numero de commande, amazon order id, order #",
+           "id, number, no, nr, ref, name id, external id, bestellung"),
     _field("source", "text", "the name space of the reference, where a shop has several", "order source", "channel"),
     _field("status", "text", "the order's status, in the merchant's words",
            "order status, state of order, bestellstatus", "fulfillment status, financial status"),
@@ -70,7 +77,7 @@ _HEAD = (
            "coupon, coupon code, coupon codes, discount code, coupon items, voucher codes, vouchers"),
     _field("identifiers.email", "text", "the buyer's e-mail address",
            "email, e mail, mail, email address, e mail address, customer email, buyer email, billing email,"
-           " contact email, order email, identifiers email id"),
+           " contact email, order email, e mail adresse, email adresse, identifiers email id"),
     _field("identifiers.phone", "text", "the buyer's phone", "customer phone, buyer phone number,"
          " identifiers phone id"),
     _field("identifiers.ext", "text", "the buyer's id with the merchant",
@@ -81,22 +88,24 @@ _HEAD = (
 
 # leaf, kind, sentence, sure and maybe names; the sure ones are asked for behind the words of each place
 _ADDRESS = (
-    ("name", "text", "full name", "name, person name, full name, recipient, recipient name, customer name", "contact"),
+    ("name", "text", "full name", "name, person name, full name, recipient, recipient name, customer name, empfänger,"
+     " kundenname", "contact, kunde"),
     ("first_name", "text", "first name", "first name, firstname, vorname", ""),
     ("last_name", "text", "last name", "last name, lastname, surname, nachname", ""),
     ("company", "text", "company", "company, company name, firma", ""),
     ("line1", "text", "street", "address 1, address1, address line1, address line 1, address, street, street address,"
-     " strasse, straße, street 1, address 1 2, line1", ""),
+     " strasse, straße, rue, adresse, street 1, address 1 2, line1", ""),
     ("line2", "text", "second address line", "address 2, address2, address line2, address line 2, street 2, line2", ""),
     ("street_number", "text", "house number", "street number, house number, house no, hausnummer", ""),
     ("city", "text", "city", "city, town, ort, stadt, ville, locality", ""),
     ("region", "text", "state or region", "state code, region, province, province code, state province, kanton, county",
      "state"),
-    ("postal_code", "text", "postal code", "postal code, postcode, zip, zip code, zipcode, plz, post code, npa", ""),
+    ("postal_code", "text", "postal code", "postal code, postcode, zip, zip code, zipcode, plz, postleitzahl,"
+     " post code, npa, code postal", ""),
     ("country", "country", "country, by its code or name", "country code, countrycode, country, land, pays,"
      " country id, country iso", ""),
     ("email", "text", "e-mail address there", "", ""),
-    ("phone", "text", "phone there", "phone, phone number, telephone, tel, telefon, tele", ""),
+    ("phone", "text", "phone there", "phone, phone number, telephone, tel, telefon, telefonnummer, tele", ""),
     ("mobile", "text", "mobile phone there", "mobile, mobile phone, cell, cell phone, handy", ""),
     ("residential", "flag", "whether it is a private address", "residential, is residential", ""),
 )  # fmt: skip
@@ -113,7 +122,8 @@ _LINES = (
          " pieces, quantity float", "count, units"),
     ("unit_price", "decimal", "price of one", "price, unit price, value amount, item cost, stückpreis, stuckpreis,"
          " preis,"
-     " prix, price each, item price", "cost"),
+     " prix, price each, item price, einzelpreis, preis pro stück, verkaufspreis, prix unitaire,"
+         " price per unit", "cost"),
     ("total", "decimal", "price of all of the line; the price of one is worked out", "line total, total price,"
          " row total, item total", ""),
     ("shipping", "decimal", "the line's part of what the delivery costs; the parts are added up", "", ""),
@@ -121,13 +131,16 @@ _LINES = (
     ("product_id", "text", "the merchant's id of the product", "product id, asin, item id, productid,"
          " artikelnummer", ""),
     ("variant_id", "text", "the merchant's id of the variant", "variant id, variation id, variantid", ""),
-    ("sku", "text", "stock keeping unit", "sku, item code, article number, article no, artikel nr, artikel", ""),
+    ("sku", "text", "stock keeping unit", "sku, item code, article number, article no, artikel nr, artikelnr,"
+         " artikel", ""),
     ("ean", "text", "EAN or GTIN", "ean, gtin, barcode", ""),
     ("title", "text", "name of the product", "title, name, product name, item name, product, bezeichnung,"
-         " artikelname", "title, item"),
+         " artikelbezeichnung, artikelname", "title, item"),
     ("description", "text", "description", "description", ""),
     ("currency", "currency", "currency of the line's prices", "value currency", ""),
-    ("weight", "decimal", "weight of one", "weight, gewicht, item weight, poids", ""),
+    ("weight", "decimal", "weight of one", "weight, gewicht, item weight, poids, "
+     + ", ".join(f"{name} {unit}, {name} in {unit}" for name in ("weight", "gewicht", "poids", "item weight")
+                 for unit in WEIGHT_WORDS), ""),
     ("weight_unit", "text", "KG, LB, OZ or G", "weight unit, unit of weight, gewicht einheit, gewichtseinheit",
          "einheit"),
     ("origin_country", "country", "country of origin", "origin country, country of origin", ""),
@@ -245,6 +258,18 @@ def known(path: str) -> bool:
 def kind_of(path: str) -> str:
     field = FIELDS.get(path)
     return field.kind if field is not None else "text"
+
+
+@cache
+def all_names() -> frozenset[str]:
+    """Every name, normalised, that a column is known by."""
+    sure, maybe = by_name()
+    return frozenset((*sure, *maybe))
+
+
+def unit_in_name(name: str) -> str:
+    """`Gewicht (kg)` -> `KG`: the unit of weight that the name of a column ends with, or ''."""
+    return WEIGHT_WORDS.get(normal(name).rpartition(" ")[2], "")
 
 
 def by_name() -> tuple[dict[str, str], dict[str, str]]:

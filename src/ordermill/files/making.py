@@ -5,15 +5,16 @@ What is wrong is said once and completely: cells that cannot be read, and all th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from decimal import Decimal, localcontext
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
 
 from ordermill.core.batch import Draft, Problem
-from ordermill.core.order import Address, Content, Line, OnExisting, Order
-from ordermill.files import countries, fields, values
+from ordermill.core.order import Address, Content, OnExisting, Order
+from ordermill.files import fields, values
+from ordermill.files.completing import complete_address, complete_line, is_total, line_of
 from ordermill.files.grouping import Entry
 from ordermill.files.mapping import Column
 from ordermill.files.values import Bad, Ways
@@ -109,6 +110,9 @@ class Maker:
         problems: list[Problem] = []
         warnings: list[Problem] = []
         lines: list[dict[str, Any]] = []
+        if is_total(entry.reference):
+            kept = _encode({ROWS: entry.rows}).decode()
+            return Made(Draft(entry.key, None, (self._total(entry.reference),), kept, entry.reference), None)
         first = entry.rows[0][1]
         for row_index, (number, cells) in enumerate(entry.rows):
             if len(cells) > self.width and any(cells[self.width :]):
@@ -179,13 +183,15 @@ class Maker:
             self._fill_constants(said, lines, problems)
         for place in ("ship_to", "bill_to", "ship_from"):
             if said[place]:
-                _complete_address(said[place])
+                complete_address(said[place])
         if self.sums_shipping:
             parts = [line.pop("shipping") for line in lines if "shipping" in line]
             if parts:
                 said[""].setdefault("shipping", sum((part or _NONE for part in parts), _NONE))
+        if self.contract.name == "karrio" and "lines.weight" in self.given:
+            problems.extend(self._without_unit(lines))
         for line in lines:
-            _complete_line(line, by_product=self.contract.name == "brevo")
+            complete_line(line, by_product=self.contract.name == "brevo")
         self._tell_the_carrier(said)
 
     def _fill_constants(
@@ -264,7 +270,7 @@ class Maker:
             status=head.get("status") or "",
             placed_at=placed_at,
             updated_at=head.get("updated_at") or placed_at,
-            lines=tuple([_line(line) for line in lines]),
+            lines=tuple([line_of(line) for line in lines]),
             amount=head.get("amount"),
             currency=head.get("currency"),
             shipping=head.get("shipping"),
@@ -305,6 +311,23 @@ class Maker:
 
     def _missing(self, path: str, hint: str) -> Problem:
         return Problem(code="required", message="required, but not given", field=self._their(path), hint=hint)
+
+    def _total(self, reference: str) -> Problem:
+        return Problem(
+            code="invalid_value",
+            message="this is a line of totals, not an order",
+            field=self._their("reference"),
+            value=reference[:VALUE_CHARS],
+            hint="delete the row",
+        )
+
+    def _without_unit(self, lines: list[dict[str, Any]]) -> Iterator[Problem]:
+        """A weight is grams to one shop and pounds to another: no unit is assumed, and none is sent without."""
+        hint = "map a column, or give one for all: --set lines.weight_unit=KG"
+        for position, line in enumerate(lines):
+            if line.get("weight") is not None and not line.get("weight_unit"):
+                field = self._their("lines.weight_unit", position)
+                yield Problem(code="required", message="required, but not given", field=field, hint=hint)
 
     def _too_wide(self, number: int, cells: list[str]) -> Problem:
         return Problem(
@@ -347,15 +370,7 @@ class Maker:
                 )
 
 
-_ONE = Decimal(1)
 _NONE = Decimal(0)
-
-
-def _line(said: dict[str, Any]) -> Line:
-    """Where no quantity is told, it is one."""
-    if said.get("quantity") is None:
-        said["quantity"] = _ONE
-    return Line(**said)
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -367,42 +382,6 @@ def _step(column: Column) -> Step:
     place, leaf = _split(column.path)
     kind = fields.kind_of(column.path)
     return Step(column.index, column.path, place, leaf, values.READERS[kind])
-
-
-def _complete_address(address: dict[str, Any]) -> None:
-    """First and last name make the name; a country written out gets its code."""
-    first, last = address.pop("first_name", None), address.pop("last_name", None)
-    if not address.get("name") and (first or last):
-        address["name"] = " ".join(part for part in (first, last) if part)
-    country = address.pop("country", None)
-    if country:
-        code = countries.code_of(country)
-        if code is not None:
-            address["country"] = country
-        address["country_code"] = code or _upper_code(country)
-
-
-def _complete_line(line: dict[str, Any], *, by_product: bool) -> None:
-    """The price of one out of the price of all; `by_product`: the contract's only name for a product is its id."""
-    total = line.pop("total", None)
-    if total is not None and line.get("unit_price") is None:
-        line["unit_price"] = _divided(total, line.get("quantity") or _ONE)
-    country = line.get("origin_country")
-    if country:
-        line["origin_country"] = countries.code_of(country) or _upper_code(country)
-    if by_product and not line.get("product_id") and line.get("sku"):
-        line["product_id"] = line.pop("sku")
-
-
-def _upper_code(text: str) -> str:
-    return text.upper() if len(text) == 2 else text
-
-
-def _divided(total: Decimal, quantity: Decimal) -> Decimal:
-    """The price of one, to four places where it does not come out even."""
-    with localcontext(prec=28):
-        one = total / quantity if quantity else total
-        return one.normalize() if one == one.quantize(Decimal("0.0001")) else one.quantize(Decimal("0.0001"))
 
 
 def _with_rows(document: bytes, entry: Entry) -> bytes:

@@ -12,6 +12,7 @@ import msgspec
 
 from ordermill.core.batch import Draft, Problem
 from ordermill.files import convert, documents, grouping, mapping, values
+from ordermill.files.fields import unit_in_name
 from ordermill.files.grouping import Entry
 from ordermill.files.making import Contract, Made, Maker
 from ordermill.files.mapping import CONTRACTS, Column, Plan
@@ -66,7 +67,7 @@ class Reading:
         self._progress = [0.0]
         self._table: Table | None = None
         self._stack = ExitStack()
-        self.sniffed = sniff(path, encoding=plan.encoding, delimiter=plan.delimiter)
+        self.sniffed = sniff(path, name=self.name, encoding=plan.encoding, delimiter=plan.delimiter)
         try:
             self.understood = self._understand()
         except BaseException:
@@ -121,16 +122,18 @@ class Reading:
         for path in plan.constants:
             mapping.check_path(path)
         ways, guesses = _find_ways(plan, columns, sample)
-        paths = {column.path for column in columns if column.path} | set(plan.constants)
+        constants, guessed = _with_unit(plan, columns)
+        paths = {column.path for column in columns if column.path} | set(constants)
         contract, why = (plan.contract, "told") if plan.contract else mapping.guess_contract(paths)
         _check_contract(contract, self.contracts)
         if "reference" not in paths and contract != "centra":
+            there = ", ".join(name or "(no name)" for name in table.header[:20])
             raise Unusable(
                 "no column was recognised as the order's id",
-                f"name it with --map COLUMN=reference; the columns are {', '.join(table.header[:20])}",
+                f"name it with --map COLUMN=reference; the columns are {there}",
             )
         self._maker = Maker(
-            self.contracts[contract], columns, ways, constants=plan.constants, source=plan.source, numeric=table.numeric
+            self.contracts[contract], columns, ways, constants=constants, source=plan.source, numeric=table.numeric
         )
         return Understood(
             name=self.name,
@@ -140,7 +143,7 @@ class Reading:
             preset=preset,
             columns=columns,
             ways=ways,
-            guesses=(*guesses, *_guessed_columns(columns)),
+            guesses=(*_above(table), *guesses, *guessed, *_guessed_columns(columns)),
             samples=tuple(tuple(cells) for _, cells in sample[:SHOWN_ROWS]),
             sheet=table.sheet,
         )
@@ -221,6 +224,19 @@ def _check_contract(name: str, contracts: Mapping[str, Any]) -> None:
 
 def _guessed_columns(columns: Sequence[Column]) -> list[str]:
     return [f'"{column.name}" → {column.path}' for column in columns if column.how == "guess"]
+
+
+def _above(table: Table) -> list[str]:
+    return [f"row {table.header_row} is the header: what stands above it is passed over"] if table.header_row else []
+
+
+def _with_unit(plan: Plan, columns: Sequence[Column]) -> tuple[dict[str, str], list[str]]:
+    """(the values for all orders, the guess among them): `Gewicht (kg)` says the unit in the name of its column."""
+    by_path = {column.path: column.name for column in columns}
+    unit = unit_in_name(by_path.get("lines.weight", ""))
+    if not unit or "lines.weight_unit" in by_path or "lines.weight_unit" in plan.constants:
+        return plan.constants, []
+    return {**plan.constants, "lines.weight_unit": unit}, [f'"{by_path["lines.weight"]}": weights in {unit}']
 
 
 def check_ways(plan: Plan) -> str | None:

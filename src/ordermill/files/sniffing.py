@@ -17,6 +17,7 @@ Kind = Literal["csv", "ndjson", "json", "spreadsheet"]
 SAMPLE_BYTES = 64 * 1024
 PIECE_BYTES = 1024 * 1024
 DELIMITERS = (",", ";", "\t", "|")
+_MARKUP = ("<!doctype html", "<html", "<?xml")
 SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 
 
@@ -30,8 +31,12 @@ class Unusable(Exception):
 
 
 class Sniffed(msgspec.Struct, frozen=True, kw_only=True):
-    """`lines`: line ends in the file, 0 for a spreadsheet. `delimiter`, `encoding`: '' where they mean nothing."""
+    """`name`: what its owner calls it, also where it lies under another. `lines`: line ends, 0 for a spreadsheet.
 
+    `delimiter`, `encoding`: '' where they mean nothing.
+    """
+
+    name: str
     kind: Kind
     sha256: str
     size_bytes: int
@@ -48,16 +53,19 @@ class Sniffed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def spell_encoding(encoding: str) -> str:
-    return {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 with byte order mark", "cp1252": "Windows-1252"}.get(
-        encoding, encoding
-    )
+    return {
+        "utf-8": "UTF-8",
+        "utf-8-sig": "UTF-8 with byte order mark",
+        "cp1252": "Windows-1252",
+        "utf-16": "UTF-16",
+    }.get(encoding, encoding)
 
 
-def sniff(path: Path, *, encoding: str | None = None, delimiter: str | None = None) -> Sniffed:
+def sniff(path: Path, *, name: str = "", encoding: str | None = None, delimiter: str | None = None) -> Sniffed:
     """Raises Unusable for a file that is empty, or none that is read here."""
     try:
         with open(path, "rb") as file:
-            return _sniff(file, path.name, encoding, delimiter)
+            return _sniff(file, name or path.name, encoding, delimiter)
     except OSError as error:
         raise Unusable(f"{path} cannot be read: {error.strerror}") from None
 
@@ -71,7 +79,7 @@ def _sniff(file: BinaryIO, name: str, encoding: str | None, delimiter: str | Non
     file.seek(0)
     if sample[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0") or name.lower().endswith(SPREADSHEETS):
         digest, size, _, _ = _read_through(file, None)
-        return Sniffed(kind="spreadsheet", sha256=digest, size_bytes=size, lines=0)
+        return Sniffed(name=name, kind="spreadsheet", sha256=digest, size_bytes=size, lines=0)
     chosen = encoding or _marked(sample)
     digest, size, lines, is_utf8 = _read_through(file, chosen)
     if chosen is None:
@@ -81,9 +89,11 @@ def _sniff(file: BinaryIO, name: str, encoding: str | None, delimiter: str | Non
     text = _decoded(sample, chosen)
     if "\0" in text:
         raise Unusable(f"{name} holds bytes that are no text", "save it as CSV (UTF-8), NDJSON or XLSX")
+    if text.lstrip("\ufeff \r\n\t")[:14].lower().startswith(_MARKUP):
+        raise Unusable(f"{name} is a web page or XML, no table", "save it as CSV (UTF-8), NDJSON or XLSX")
     kind = _kind(text)
     found = (delimiter or _delimiter(text)) if kind == "csv" else ""
-    return Sniffed(kind=kind, sha256=digest, size_bytes=size, lines=lines, encoding=chosen, delimiter=found)
+    return Sniffed(name=name, kind=kind, sha256=digest, size_bytes=size, lines=lines, encoding=chosen, delimiter=found)
 
 
 def _marked(sample: bytes) -> str | None:

@@ -6,16 +6,19 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ordermill.files import fields
 from ordermill.files.sniffing import Sniffed, Unusable, spell_encoding
 from ordermill.files.values import as_text
 
 CELL_CHARS_MAX = 1_000_000
 COLUMNS_MAX = 1_000
+ROWS_TO_HEADER = 20
 OURS = "ordermill_"  # columns that begin so were added by us and are passed over
 
 Row = tuple[int, list[str]]
@@ -32,13 +35,14 @@ class Table(msgspec.Struct):
     progress: Any
     numeric: frozenset[int] = frozenset()
     sheet: str = ""
+    header_row: int = 0  # where rows above the header were passed over
 
 
 @contextmanager
 def open_table(path: Path, sniffed: Sniffed, *, sheet: str | None = None) -> Iterator[Table]:
     """Raises Unusable for a file without a header, a sheet that is not there, or a spreadsheet that cannot be read."""
     if sniffed.kind == "spreadsheet":
-        yield _open_spreadsheet(path, sheet)
+        yield _open_spreadsheet(path, sniffed, sheet)
         return
     csv.field_size_limit(CELL_CHARS_MAX)
     # Five bytes mean nothing in Windows-1252; a file that is taken for it because it is no UTF-8 may have them.
@@ -46,19 +50,46 @@ def open_table(path: Path, sniffed: Sniffed, *, sheet: str | None = None) -> Ite
     with open(path, "rb") as raw, io.TextIOWrapper(raw, encoding=sniffed.encoding, errors=errors, newline="") as text:
         reader = csv.reader(text, delimiter=sniffed.delimiter)
         size = max(1, sniffed.size_bytes)
-        header, start = _find_header(reader, path.name)
-        yield Table(header, _csv_rows(reader, sniffed.encoding, path.name, start), lambda: min(1.0, raw.tell() / size))
+        first, index = _first_rows(reader, sniffed.name)
+        header = _checked(first[index][1], sniffed.name)
+        rows = chain(first[index + 1 :], _csv_rows(reader, path, sniffed, first[-1]))
+        above = first[index][0] if index else 0
+        yield Table(header, rows, lambda: min(1.0, raw.tell() / size), header_row=above)
 
 
-def _find_header(reader: Any, name: str) -> tuple[list[str], int]:
-    """The first row that is not blank. Raises Unusable where it looks like data."""
+def _first_rows(reader: Any, name: str) -> tuple[list[Row], int]:
+    """(the first rows that are not blank, which of them is the header). Raises Unusable."""
+    found: list[Row] = []
+    number = 1
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
-                return _checked(row, name), int(reader.line_num)
+                found.append((number, row))
+            number = int(reader.line_num) + 1
+            if len(found) == ROWS_TO_HEADER:
+                break
     except (csv.Error, UnicodeError) as error:
-        raise Unusable(f"{name}: {error}") from None
-    raise Unusable(f"{name} has no header row")
+        raise Unusable(f"{name}, near line {number}: {_said(error)}", _hint(error)) from None
+    if not found:
+        raise Unusable(f"{name} has no header row")
+    return found, which_is_header([row for _, row in found])
+
+
+def which_is_header(rows: list[list[str]]) -> int:
+    """The first row, but where titles stand above the header: lines of one cell, or rows with no column's name in them.
+
+    Rows of group names (`Ship to;;;Lines;;`) have at most half of the cells of the header below them.
+    """
+    names = fields.all_names()
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
+    known = [sum(fields.normal(cell) in names for cell in row) for row in rows]
+    for index in range(1, len(rows)):
+        if known[index] < 3:
+            continue
+        if known[0] == 0 or (filled[0] * 2 <= filled[index] and known[0] * 2 < known[index]):
+            return index
+    below_titles = next((index for index, cells in enumerate(filled) if cells > 1), 0)
+    return below_titles if filled[below_titles] >= 3 else 0
 
 
 def _checked(row: list[str], name: str) -> list[str]:
@@ -75,21 +106,46 @@ def _checked(row: list[str], name: str) -> list[str]:
     return header
 
 
-def _csv_rows(reader: Any, encoding: str, name: str, start: int) -> Iterator[Row]:
-    """The number of a row is the line it begins on: an editor's, and but for line breaks in cells a spreadsheet's."""
-    number = start + 1
+def _csv_rows(reader: Any, path: Path, sniffed: Sniffed, last: Row) -> Iterator[Row]:
+    """The number of a row is the line it begins on: an editor's, and but for line breaks in cells a spreadsheet's.
+
+    `last`: the row that was read before them.
+    """
+    begun, number = last[0], int(reader.line_num) + 1
     try:
         for row in reader:
             if row and (row[0] or any(row)):
                 yield number, row
-            number = reader.line_num + 1
+            begun, number = number, reader.line_num + 1
     except csv.Error as error:
-        raise Unusable(f"{name}, near line {number}: {error}") from None
+        raise Unusable(f"{sniffed.name}, near line {number}: {_said(error)}", _hint(error)) from None
     except UnicodeError:
-        raise Unusable(f"{name}, near line {number}: the text is not {spell_encoding(encoding)}") from None
+        told = f"the text is not {spell_encoding(sniffed.encoding)}"
+        raise Unusable(f"{sniffed.name}, near line {number}: {told}") from None
+    if number - begun > 1 and _never_ends(path, sniffed, begun):
+        raise Unusable(f"{sniffed.name}: the quoted text that begins in row {begun} never ends", "close its quote")
 
 
-def _open_spreadsheet(path: Path, sheet: str | None) -> Table:
+def _never_ends(path: Path, sniffed: Sniffed, number: int) -> bool:
+    """Whether the last row, which has several lines, has them because a quote was not closed: it swallowed the rest."""
+    with open(path, encoding=sniffed.encoding, errors="replace", newline="") as text:
+        try:
+            for _ in csv.reader(islice(text, number - 1, None), delimiter=sniffed.delimiter, strict=True):
+                pass
+        except csv.Error as error:
+            return "unexpected end" in str(error)
+    return False
+
+
+def _said(error: Exception) -> str:
+    return f"a cell has more than {CELL_CHARS_MAX:,} characters" if "field larger" in str(error) else str(error)
+
+
+def _hint(error: Exception) -> str:
+    return "is a quote not closed there?" if "field larger" in str(error) else ""
+
+
+def _open_spreadsheet(path: Path, sniffed: Sniffed, sheet: str | None) -> Table:
     try:
         from python_calamine import CalamineWorkbook
     except ImportError:
@@ -98,22 +154,25 @@ def _open_spreadsheet(path: Path, sheet: str | None) -> Table:
         book = CalamineWorkbook.from_path(str(path))
         name = sheet or book.sheet_names[0]
         if name not in book.sheet_names:
-            raise Unusable(f"{path.name} has no sheet {name!r}", f"it has {', '.join(book.sheet_names)}")
+            raise Unusable(f"{sniffed.name} has no sheet {name!r}", f"it has {', '.join(book.sheet_names)}")
         cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
     except Unusable:
         raise
     except Exception as error:
-        raise Unusable(f"{path.name} cannot be read as a spreadsheet: {error}") from None
-    first = next((index for index, row in enumerate(cells) if any(as_text(cell).strip() for cell in row)), None)
-    if first is None:
-        raise Unusable(f"{path.name}, sheet {name}: there is nothing in it")
-    header = _checked([as_text(cell) for cell in cells[first]], path.name)
+        raise Unusable(f"{sniffed.name} cannot be read as a spreadsheet: {error}") from None
+    filled = (index for index, row in enumerate(cells) if any(as_text(cell).strip() for cell in row))
+    top = list(islice(filled, ROWS_TO_HEADER))
+    if not top:
+        raise Unusable(f"{sniffed.name}, sheet {name}: there is nothing in it")
+    first = top[which_is_header([[as_text(cell) for cell in cells[index]] for index in top])]
+    header = _checked([as_text(cell) for cell in cells[first]], sniffed.name)
     numeric = frozenset(
         column for column in range(len(header))
         if any(isinstance(row[column], float) for row in cells[first + 1 : first + 201] if column < len(row))
     )  # fmt: skip
     done = [0]
-    return Table(header, _sheet_rows(cells, first, done), lambda: done[0] / max(1, len(cells)), numeric, name)
+    above = first + 1 if first != top[0] else 0
+    return Table(header, _sheet_rows(cells, first, done), lambda: done[0] / max(1, len(cells)), numeric, name, above)
 
 
 def _sheet_rows(cells: list[list[Any]], first: int, done: list[int]) -> Iterator[Row]:

@@ -112,6 +112,10 @@ def check(path: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=Manifest)
         size, digest = path.stat().st_size, _digest(path)
+    except FileNotFoundError as error:
+        raise BadCopy(
+            f"{error.filename} is not there: a backup is two files, the .db and the .json beside it"
+        ) from error
     except (OSError, msgspec.DecodeError) as error:
         raise BadCopy(f"{path} has no manifest that can be read: {error}") from error
     if (size, digest) != (manifest.size_bytes, manifest.sha256):

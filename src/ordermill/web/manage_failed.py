@@ -150,9 +150,7 @@ def added(item: Item) -> list[str]:
     first = item.problems[0] if item.problems else None
     if first is None:
         return [str(item.position + 1), item.key, "", "", "", "", ""]
-    told = "; ".join(
-        f"{problem.field}: {problem.message}" if problem.field else problem.message for problem in item.problems
-    )
+    told = "; ".join(problem.told() for problem in item.problems)
     return [str(item.position + 1), item.key, first.code, first.field, first.value or "", told, first.hint]
 
 
