@@ -10,15 +10,18 @@ import shutil
 import threading
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from server_process import ServerProcess
 from visiting import karrio_order, wrong_order
 
 from ordermill import examples
+from ordermill.console.formats import server_zone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 VENDOR = Path(__file__).parent / "vendor"
@@ -198,6 +201,40 @@ def test_a_running_import_is_followed_live(seat: Seat, tmp_path: Path) -> None:
     assert page.locator("h1 .status").inner_text() == "completed"
 
 
+def test_enter_in_the_name_of_a_preset_saves_it(seat: Seat, tmp_path: Path) -> None:
+    seat.sign_in()
+    page = seat.go("/import")
+    page.set_input_files("#file", str(write_night(tmp_path, 3)))
+    page.click("form.drop button")
+    page.fill("#save-as", "By Enter")
+    page.press("#save-as", "Enter")
+    page.wait_for_selector("text=Saved as “By Enter”.")
+    assert page.locator("text=What the columns mean").count() == 1
+    page.fill("#source", "ERP")
+    page.press("#source", "Enter")  # everywhere else it goes on to the check
+    page.wait_for_selector("text=/Check(ing every row|ed; nothing was written)/")
+    page = seat.go("/import")
+    page.locator("tr:has-text('By Enter') button:has-text('Delete')").click()
+    page.wait_for_selector("text=Deleted “By Enter”")
+
+
+@pytest.mark.parametrize("zone", ["server", "browser"])
+def test_the_page_tells_the_time_of_its_update_in_the_zone_of_its_other_times(seat: Seat, zone: str) -> None:
+    seat.sign_in()
+    page = seat.page
+    page.click(".prefs summary")
+    page.select_option("#zone", zone)
+    page.click(".prefs button:has-text('Save')")
+    page.wait_for_load_state()
+    page.evaluate("document.getElementById('live').dataset.every = '1'")
+    page.wait_for_function("() => /updated ..:..:../.test(document.querySelector('[data-pulse]').textContent)")
+    shown = page.inner_text("[data-pulse]").split()[1]
+    name = "Europe/Zurich" if zone == "browser" else server_zone()
+    now = datetime.now(ZoneInfo(name))
+    then = now.replace(hour=int(shown[:2]), minute=int(shown[3:5]), second=int(shown[6:]))
+    assert abs((now - then).total_seconds()) % 86_400 < 60
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_mapping_is_saved_and_used_for_the_next_file(
     chromium: Any, server: ServerProcess, tmp_path: Path, scripts: bool
@@ -225,7 +262,7 @@ def test_a_mapping_is_saved_and_used_for_the_next_file(
     chosen = [page.input_value(f"#{field}") for field in ("preset", "source", "column-2", "column-14")]
     assert chosen == [name, "ERP", "", "metadata"]
     page.select_option("#preset", "")
-    page.click("text=Keep and look again")
+    page.click("text=Apply and look again")
     assert [page.input_value(f"#{field}") for field in ("preset", "source")] == ["", ""]
     page.select_option("#preset", name)
     page.click("text=Check the file")
@@ -397,7 +434,7 @@ def test_keys_search_and_preferences(seat: Seat) -> None:
     assert not page.locator("#keys-help").is_visible()
     page.check("#single-keys")
     page.select_option("#zone", "browser")
-    page.click(".prefs button:has-text('Keep')")
+    page.click(".prefs button:has-text('Save')")
     page.wait_for_load_state()
     assert "Europe/Zurich" in page.inner_text(".foot")
 

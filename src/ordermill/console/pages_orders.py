@@ -324,7 +324,7 @@ def facts(content: Content) -> list[tuple[str, list[tuple[str, str]]]]:
 
 def _named(values: dict[str, Any]) -> list[tuple[str, str]]:
     return [
-        (name.replace("_", " "), _shown(value)) for name, value in values.items() if value not in (None, "", {}, [])
+        (formats.field_word(name), _shown(value)) for name, value in values.items() if value not in (None, "", {}, [])
     ]
 
 

@@ -40,7 +40,8 @@
   // Live parts: asked for again while somebody looks; never while the pointer or the focus is on a row or a form.
   const part = () => document.getElementById("live");
   const occupied = (live) => live.querySelector("tbody tr:hover, details.pop[open], dialog[open]") || live.querySelector(".scroll :focus, form :focus, textarea:focus");
-  const clock = () => { const now = new Date(); return `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}`; };
+  const hands = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: zoned() || root.dataset.clock });
+  const clock = () => hands.format(new Date());  // in the zone of all other times of the page
   let asked = Date.now();
   const tell = (text) => every("[data-pulse]", (element) => { element.textContent = text; });
   setInterval(() => {
@@ -74,6 +75,10 @@
     box.addEventListener("change", () => localStorage.setItem("single-keys", box.checked ? "on" : "off"));
   }
   const help = () => { const dialog = document.getElementById("keys-help"); if (dialog && !dialog.open) dialog.showModal(); };
+  document.addEventListener("keydown", (event) => {  // a field whose Enter belongs to a button other than the form's first
+    const button = event.key === "Enter" && !event.isComposing && document.getElementById(event.target.dataset?.enter);
+    if (button) { event.preventDefault(); button.click(); }
+  });
   let going = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !single()) return;
