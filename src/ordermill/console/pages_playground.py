@@ -69,7 +69,12 @@ class Try(msgspec.Struct, kw_only=True):
 
     @property
     def problems(self) -> list[tuple[str, Problem]]:
-        return [(draft.key, problem) for draft in self.drafts for problem in draft.problems]
+        """Each with the name its order is found by: people count the orders of a list from 1."""
+        named = [
+            (str(number) if draft.key == str(number - 1) else draft.key, draft)
+            for number, draft in enumerate(self.drafts, 1)
+        ]
+        return [(name, problem) for name, draft in named for problem in draft.problems]
 
 
 async def playground(visit: Visit) -> Response:
