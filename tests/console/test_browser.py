@@ -201,6 +201,35 @@ def test_a_running_import_is_followed_live(seat: Seat, tmp_path: Path) -> None:
     assert page.locator("h1 .status").inner_text() == "completed"
 
 
+def test_a_sheet_is_shut_by_escape_and_by_a_click_elsewhere_and_amounts_keep_their_cents(seat: Seat) -> None:
+    order = karrio_order(21)
+    order["line_items"][0] |= {"quantity": 1, "value_amount": 49.9}
+    send(seat.server, "/v1/batches/orders", {"orders": [order, wrong_order(22)]})
+    seat.sign_in()
+    page = seat.go("/batches")
+    page.locator("tbody a.id").first.click()
+    page.click("summary:has-text('Upload fixed file')")
+    page.focus("#fixed")
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#fixed")
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Enter")
+    assert page.is_visible("#fixed")
+    page.click("h1")
+    assert not page.is_visible("#fixed")
+    page.goto(page.url + "?show=all")
+    assert "CHF\u00a049.90" in page.inner_text("#orders")
+
+
+def test_a_page_is_printed_dark_on_white_with_its_mode(chromium: Any, server: ServerProcess) -> None:
+    seat = Seat(chromium, server, color_scheme="dark").sign_in(make_test_key(server))
+    page = seat.go("/batches")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(250, 248, 241)"
+    assert "Test mode" in page.evaluate("getComputedStyle(document.body, '::before').content")
+    seat.leave()
+
+
 def test_enter_in_the_name_of_a_preset_saves_it(seat: Seat, tmp_path: Path) -> None:
     seat.sign_in()
     page = seat.go("/import")

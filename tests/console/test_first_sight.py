@@ -135,3 +135,18 @@ async def test_a_file_that_cannot_be_read_is_called_by_its_own_name(visitor: Vis
     page = await visitor.post("/import", await visitor.get("/import"), file=("night.csv", b"", "text/csv"))
     assert "night.csv is empty. What now:" in page.text
     assert page.link("upload another file") == "/import"
+
+
+async def test_a_filter_that_cannot_be_meant_leads_back_to_the_list(visitor: Visitor) -> None:
+    page = await visitor.get("/orders?from=much")
+    assert "The filter “Amount from” must be an amount." in page.text
+    assert page.link("This page without filters") == "/orders"
+
+
+async def test_an_upload_says_how_far_it_is(visitor: Visitor, house: House) -> None:
+    sample = (await visitor.http.get("/import/sample.csv")).content
+    page = await visitor.post("/import", await visitor.get("/import"), file=("night.csv", sample, "text/csv"))
+    assert page.one("h1 .status").text() == "uploaded"
+    await visitor.post("/import/imp_1/plan", page, do="check")
+    assert await house.importer.run_once()
+    assert (await visitor.get("/import/imp_1")).one("h1 .status").text() == "checked"

@@ -185,7 +185,7 @@ def _goes_to(content: Content, country: str) -> bool:
 def _amount(visit: Visit, name: str) -> str | None:
     said = visit.query.get(name)
     if said is not None and not _AMOUNT.fullmatch(said):
-        raise Invalid(f"The filter {name} must be an amount.", hint="Write it as 129.00.")
+        raise Invalid(f"The filter “Amount {name}” must be an amount.", hint="Write it as 129.00.")
     return said
 
 
