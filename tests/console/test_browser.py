@@ -221,6 +221,15 @@ def test_a_sheet_is_shut_by_escape_and_by_a_click_elsewhere_and_amounts_keep_the
     assert "CHF\u00a049.90" in page.inner_text("#orders")
 
 
+def test_a_sheet_in_a_table_is_seen_whole(seat: Seat) -> None:
+    seat.sign_in()
+    page = seat.go("/keys")
+    page.locator("summary:has-text('Rotate')").first.click()
+    cut = "node => node.getBoundingClientRect().right > node.closest('.scroll').getBoundingClientRect().right + 1"
+    assert not page.locator(".sheet:visible").first.evaluate(cut)
+    assert page.locator(".scroll:has(.sheet)").first.evaluate("node => node.scrollHeight <= node.clientHeight + 1")
+
+
 def test_a_page_is_printed_dark_on_white_with_its_mode(chromium: Any, server: ServerProcess) -> None:
     seat = Seat(chromium, server, color_scheme="dark").sign_in(make_test_key(server))
     page = seat.go("/batches")

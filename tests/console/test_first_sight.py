@@ -150,3 +150,12 @@ async def test_an_upload_says_how_far_it_is(visitor: Visitor, house: House) -> N
     await visitor.post("/import/imp_1/plan", page, do="check")
     assert await house.importer.run_once()
     assert (await visitor.get("/import/imp_1")).one("h1 .status").text() == "checked"
+
+
+async def test_a_batch_that_its_contract_names_in_its_own_way_is_linked_too(visitor: Visitor) -> None:
+    page = await visitor.get("/playground?sample=karrio-batch")
+    sent = await visitor.post("/playground", page, call=KARRIO, body=page.one("textarea").text(), do="send")
+    assert sent.link("bch_1") == "/batches/bch_1"
+    assert sent.one("#sample option[selected]").text() == "– what is below –"  # not a sample that was not sent
+    request = (await visitor.http.get("/requests.json")).json()["data"][0]["id"]
+    assert "Made bch_1 : 3 orders" in (await visitor.get(f"/requests/{request}")).text

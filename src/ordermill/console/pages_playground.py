@@ -13,6 +13,7 @@ from ordermill import examples
 from ordermill.console.masking import pretty
 from ordermill.console.pages_orders import Face
 from ordermill.console.pages_requests import KEY_HEADER, get_exchange
+from ordermill.console.requests_log import batch_number
 from ordermill.console.visit import Page, Visit
 from ordermill.core import ids
 from ordermill.core.account import Scope
@@ -120,8 +121,8 @@ async def _send(visit: Visit, tried: Try) -> None:
     tried.status = reply.status
     tried.headers = reply.headers
     tried.answer = pretty(reply.body)
-    number = dict(reply.headers).get("ordermill-batch-id", "")
-    tried.batch_id = int(number) if number.isdecimal() else None
+    sender = msgspec.structs.replace(visit.sender, mode=Mode.TEST)
+    tried.batch_id = batch_number(dict(reply.headers).get("ordermill-batch-id", ""), sender)
     await visit.note("sent from the playground", tried.call.path, f"answered {reply.status}")
 
 
