@@ -71,7 +71,7 @@ async def test_the_overview_leads_straight_to_the_batches_that_are_open(visitor:
     await visitor.send(KARRIO, {"orders": [wrong_order(2), wrong_order(3)]})
     strip = (await visitor.get("/")).one(".attention")
     said = " ".join(strip.text().split())  # the space before a unit is a narrow one that does not break
-    assert "2 causes, the most frequent (2 orders): line_items[0].weight_unit" in said
+    assert "2 causes, the most frequent (2 orders), line_items[0].weight_unit: " in said
     assert [link.attributes["href"] for link in strip.css("a")] == ["/batches/bch_2", "/batches/bch_1"]
     assert strip.css("a")[1].text() == "night.csv"
     await visitor.post("/batches/bch_2/retry", await visitor.get("/batches/bch_2"))
@@ -159,3 +159,13 @@ async def test_a_batch_that_its_contract_names_in_its_own_way_is_linked_too(visi
     assert sent.one("#sample option[selected]").text() == "– what is below –"  # not a sample that was not sent
     request = (await visitor.http.get("/requests.json")).json()["data"][0]["id"]
     assert "Made bch_1 : 3 orders" in (await visitor.get(f"/requests/{request}")).text
+
+
+async def test_downloaded_rows_that_come_in_as_a_new_file_are_shown_to_their_batch(
+    visitor: Visitor, house: House
+) -> None:
+    page = await import_night(visitor, house, b"UK,")
+    text = (await visitor.http.get(page.link("Download failed rows (CSV)"), follow_redirects=True)).content
+    wizard = await visitor.post("/import", await visitor.get("/import"), file=("failed.csv", text, "text/csv"))
+    assert wizard.link("their batch") == "/batches?failures=1"
+    assert "their batch" not in (await visitor.get("/import/imp_1?step=mapping")).text
