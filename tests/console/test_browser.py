@@ -230,6 +230,16 @@ def test_a_sheet_in_a_table_is_seen_whole(seat: Seat) -> None:
     assert page.locator(".scroll:has(.sheet)").first.evaluate("node => node.scrollHeight <= node.clientHeight + 1")
 
 
+@pytest.mark.parametrize("width", [1024, 390])
+def test_a_very_long_name_makes_no_page_wider(chromium: Any, server: ServerProcess, width: int) -> None:
+    send(server, "/api/v1/keys", {"name": "x" * 100, "mode": "live", "scopes": ["orders:read"]})
+    seat = Seat(chromium, server, viewport={"width": width, "height": 800}).sign_in()
+    for path in ("/batches", "/requests", "/keys", "/system"):
+        page = seat.go(path)
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0, path
+    seat.leave()
+
+
 def test_a_page_is_printed_dark_on_white_with_its_mode(chromium: Any, server: ServerProcess) -> None:
     seat = Seat(chromium, server, color_scheme="dark").sign_in(make_test_key(server))
     page = seat.go("/batches")
