@@ -10,15 +10,18 @@ import shutil
 import threading
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from server_process import ServerProcess
 from visiting import karrio_order, wrong_order
 
 from ordermill import examples
+from ordermill.console.formats import server_zone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 VENDOR = Path(__file__).parent / "vendor"
@@ -198,6 +201,88 @@ def test_a_running_import_is_followed_live(seat: Seat, tmp_path: Path) -> None:
     assert page.locator("h1 .status").inner_text() == "completed"
 
 
+def test_a_sheet_is_shut_by_escape_and_by_a_click_elsewhere_and_amounts_keep_their_cents(seat: Seat) -> None:
+    order = karrio_order(21)
+    order["line_items"][0] |= {"quantity": 1, "value_amount": 49.9}
+    send(seat.server, "/v1/batches/orders", {"orders": [order, wrong_order(22)]})
+    seat.sign_in()
+    page = seat.go("/batches")
+    page.locator("tbody a.id").first.click()
+    page.click("summary:has-text('Upload fixed file')")
+    page.focus("#fixed")
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#fixed")
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Enter")
+    assert page.is_visible("#fixed")
+    page.click("h1")
+    assert not page.is_visible("#fixed")
+    page.goto(page.url + "?show=all")
+    assert "CHF\u00a049.90" in page.inner_text("#orders")
+
+
+def test_a_sheet_in_a_table_is_seen_whole(seat: Seat) -> None:
+    seat.sign_in()
+    page = seat.go("/keys")
+    page.locator("summary:has-text('Rotate')").first.click()
+    cut = "node => node.getBoundingClientRect().right > node.closest('.scroll').getBoundingClientRect().right + 1"
+    assert not page.locator(".sheet:visible").first.evaluate(cut)
+    assert page.locator(".scroll:has(.sheet)").first.evaluate("node => node.scrollHeight <= node.clientHeight + 1")
+
+
+@pytest.mark.parametrize("width", [1024, 390])
+def test_a_very_long_name_makes_no_page_wider(chromium: Any, server: ServerProcess, width: int) -> None:
+    send(server, "/api/v1/keys", {"name": "x" * 100, "mode": "live", "scopes": ["orders:read"]})
+    seat = Seat(chromium, server, viewport={"width": width, "height": 800}).sign_in()
+    for path in ("/batches", "/requests", "/keys", "/system"):
+        page = seat.go(path)
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0, path
+    seat.leave()
+
+
+def test_a_page_is_printed_dark_on_white_with_its_mode(chromium: Any, server: ServerProcess) -> None:
+    seat = Seat(chromium, server, color_scheme="dark").sign_in(make_test_key(server))
+    page = seat.go("/batches")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(250, 248, 241)"
+    assert "Test mode" in page.evaluate("getComputedStyle(document.body, '::before').content")
+    seat.leave()
+
+
+def test_enter_in_the_name_of_a_preset_saves_it(seat: Seat, tmp_path: Path) -> None:
+    seat.sign_in()
+    page = seat.go("/import")
+    page.set_input_files("#file", str(write_night(tmp_path, 3)))
+    page.click("form.drop button")
+    page.fill("#save-as", "By Enter")
+    page.press("#save-as", "Enter")
+    page.wait_for_selector("text=Saved as “By Enter”.")
+    assert page.locator("text=What the columns mean").count() == 1
+    page.fill("#source", "ERP")
+    page.press("#source", "Enter")  # everywhere else it goes on to the check
+    page.wait_for_selector("text=/Check(ing every row|ed; nothing was written)/")
+    page = seat.go("/import")
+    page.locator("tr:has-text('By Enter') button:has-text('Delete')").click()
+    page.wait_for_selector("text=Deleted “By Enter”")
+
+
+@pytest.mark.parametrize("zone", ["server", "browser"])
+def test_the_page_tells_the_time_of_its_update_in_the_zone_of_its_other_times(seat: Seat, zone: str) -> None:
+    seat.sign_in()
+    page = seat.page
+    page.click(".prefs summary")
+    page.select_option("#zone", zone)
+    page.click(".prefs button:has-text('Save')")
+    page.wait_for_load_state()
+    page.evaluate("document.getElementById('live').dataset.every = '1'")
+    page.wait_for_function("() => /updated ..:..:../.test(document.querySelector('[data-pulse]').textContent)")
+    shown = page.inner_text("[data-pulse]").split()[1]
+    name = "Europe/Zurich" if zone == "browser" else server_zone()
+    now = datetime.now(ZoneInfo(name))
+    then = now.replace(hour=int(shown[:2]), minute=int(shown[3:5]), second=int(shown[6:]))
+    assert abs((now - then).total_seconds()) % 86_400 < 60
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_mapping_is_saved_and_used_for_the_next_file(
     chromium: Any, server: ServerProcess, tmp_path: Path, scripts: bool
@@ -225,7 +310,7 @@ def test_a_mapping_is_saved_and_used_for_the_next_file(
     chosen = [page.input_value(f"#{field}") for field in ("preset", "source", "column-2", "column-14")]
     assert chosen == [name, "ERP", "", "metadata"]
     page.select_option("#preset", "")
-    page.click("text=Keep and look again")
+    page.click("text=Apply and look again")
     assert [page.input_value(f"#{field}") for field in ("preset", "source")] == ["", ""]
     page.select_option("#preset", name)
     page.click("text=Check the file")
@@ -397,7 +482,7 @@ def test_keys_search_and_preferences(seat: Seat) -> None:
     assert not page.locator("#keys-help").is_visible()
     page.check("#single-keys")
     page.select_option("#zone", "browser")
-    page.click(".prefs button:has-text('Keep')")
+    page.click(".prefs button:has-text('Save')")
     page.wait_for_load_state()
     assert "Europe/Zurich" in page.inner_text(".foot")
 

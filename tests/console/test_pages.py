@@ -80,7 +80,7 @@ async def test_the_overview_says_what_needs_attention(full: Visitor) -> None:
     page = await full.get("/")
     assert "2 orders of the last day need attention" in page.text
     figures = {node.css_first("dt").text(): node.css_first("dd").text() for node in page.all(".figures > div")}
-    assert figures["Accepted"] == "7"
+    assert figures["Received"] == "7"
     assert figures["Failed"] == "2"
     assert len(page.all(".chart .touch")) == 24
     hour = await full.get("/?range=1h")

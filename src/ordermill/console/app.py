@@ -36,6 +36,7 @@ from ordermill.console import (
 )
 from ordermill.console.formats import FILTERS, server_zone
 from ordermill.console.inside import Inside
+from ordermill.console.remedies import FILTERS as REMEDIES
 from ordermill.console.requests_log import RequestsLog
 from ordermill.console.static_files import PREFIX as STATIC
 from ordermill.console.static_files import StaticFiles
@@ -329,7 +330,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(FILTERS)
+    environment.filters.update(FILTERS | REMEDIES)
     environment.globals.update(
         bars=charts.bars,
         percent=charts.share,

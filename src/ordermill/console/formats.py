@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ NARROW = "\u202f"  # groups digits without breaking the line
 SECOND = 1_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LINE = re.compile(r"^line([12])$")
+_TICKED = re.compile("`([^`\n]+)`")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -146,9 +149,19 @@ def long_day(micros: int, zone: ZoneInfo) -> str:
     return f"{DAYS[at.weekday()]} {at.day} {MONTHS[at.month - 1]}"
 
 
+def field_word(name: str) -> str:
+    """`postal_code` -> postal code, `line1` -> address line 1."""
+    return _LINE.sub(r"address line \1", name.replace("_", " "))
+
+
 def shorten(text: str | None, most: int = 80) -> str:
     text = text or ""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def ticked(text: str) -> Markup:
+    """What stands between backticks as code."""
+    return Markup(_TICKED.sub(r"<code>\1</code>", str(escape(text))))
 
 
 FILTERS: dict[str, Any] = {
@@ -158,5 +171,6 @@ FILTERS: dict[str, Any] = {
     "when": when,
     "plural": plural,
     "shorten": shorten,
+    "ticked": ticked,
     "text": lambda value: "–" if value in (None, "") else escape(value),
 }

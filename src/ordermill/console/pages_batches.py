@@ -14,6 +14,7 @@ from ordermill.console.glancing import Glance, glance
 from ordermill.console.listing import PAGE, Column
 from ordermill.console.marking import Piece, pieces
 from ordermill.console.pages_import import chosen_file, mend_batch
+from ordermill.console.remedies import AS_THEY_WERE
 from ordermill.console.visit import Page, Visit, iso
 from ordermill.core import ids
 from ordermill.core.account import Scope
@@ -149,6 +150,7 @@ async def batch(visit: Visit) -> Response:
     children = await mill.find_batches(sender, BatchQuery(parent_batch_id=found.id, limit=20, descending=False))
     key = await visit.console.ledger.find_key(found.key_id) if found.key_id else None
     job = await _import_of(visit, found)
+    causes = await mill.find_causes(sender, found.id) if found.counts.failed else ()
     exchange = visit.console.requests.get(found.request_id) if found.request_id else None
     return await visit.page(
         "batch.html",
@@ -158,7 +160,9 @@ async def batch(visit: Visit) -> Response:
         name=job.name if job is not None else name_of(found),
         job=job,
         key=key if key is not None and key.account_id == visit.account_id else None,
-        causes=await mill.find_causes(sender, found.id) if found.counts.failed else (),
+        causes=causes,
+        columns={} if job is None else _columns(job),
+        as_they_were=all(cause.code in AS_THEY_WERE for cause in causes),
         rows=await _rows(visit, page.entries),
         shown=shown,
         code=code,
@@ -321,6 +325,12 @@ async def _import_of(visit: Visit, found: Batch) -> ImportJob | None:
     if found.origin != "import":
         return None
     return await visit.console.parts.imports.find_of_batch(visit.sender, found.id)
+
+
+def _columns(job: ImportJob) -> dict[str, str]:
+    """Field -> the column of the file it was read from: that is the cell to be corrected."""
+    report = msgspec.json.decode(job.report)
+    return {cause["field"]: cause["column"] for cause in report.get("causes", ()) if cause["column"]}
 
 
 def name_of(batch: Batch) -> str:

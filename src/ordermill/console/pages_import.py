@@ -9,6 +9,7 @@ import msgspec
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from ordermill.console import formats
 from ordermill.console.visit import Page, Visit
 from ordermill.core.account import Scope
 from ordermill.core.errors import Conflict, Invalid, NotFound
@@ -23,6 +24,7 @@ ASKED = (
     ("contract", "contract"), ("source", "source"), ("zone", "zone"), ("delimiter", "delimiter"),
     ("decimal", "decimal"), ("dateFormat", "date"),
 )  # fmt: skip
+CONSTANTS = ("currency", "status")  # for orders whose file has no column for it
 NOT_ASKED = ("onError", "stopAfter", "limit")  # of one import, whatever its preset is
 AT_WORK = ("receiving", "checking", "queued", "running")
 HOWS = {"told": "your choice", "preset": "preset", "sure": "found", "guess": "guessed", "ours": "ours", "ignored": ""}
@@ -113,7 +115,7 @@ def _groups() -> list[tuple[str, list[tuple[str, str]]]]:
     prefixes = tuple(prefix for _, prefix in GROUPS)
     first = [path for path in FIELDS if not path.startswith(prefixes)]
     groups = [("The order", first), *((title, [p for p in FIELDS if p.startswith(of)]) for title, of in GROUPS)]
-    return [(title, [(path, path.rpartition(".")[2].replace("_", " ")) for path in paths]) for title, paths in groups]
+    return [(title, [(path, formats.field_word(path.rpartition(".")[2])) for path in paths]) for title, paths in groups]
 
 
 async def plan(visit: Visit) -> Response:
@@ -124,7 +126,7 @@ async def plan(visit: Visit) -> Response:
     if name:
         return await _save_preset(visit, planned, name)
     if visit.field("do") == "keep":
-        return visit.go(f"/import/{visit.params['id']}?step=mapping", "Kept.")
+        return visit.go(f"/import/{visit.params['id']}?step=mapping", "Applied.")
     await _ask(visit, "POST", "/check")
     return visit.go(f"/import/{visit.params['id']}")
 
@@ -140,7 +142,11 @@ def _plan(visit: Visit, job: Mapping[str, Any]) -> dict[str, Any]:
         told = {name: before[name] for name in NOT_ASKED if name in before}
         told |= {name: value for name, value in said.items() if value != before.get(name, "")}
         if "constants" in told:
-            told["constants"] = {"currency": said["constants"].get("currency", "")}
+            told["constants"] = {
+                name: said["constants"].get(name, "")
+                for name in CONSTANTS
+                if said["constants"].get(name) != before["constants"].get(name)
+            }
         told |= {"preset": chosen, "columns": columns}
     else:
         told = {**before, **said, "columns": {**before["columns"], **columns}}
@@ -153,9 +159,9 @@ def _said(visit: Visit, before: Mapping[str, Any]) -> dict[str, Any]:
     said: dict[str, Any] = {name: visit.field(key) for name, key in ASKED if key in visit.form}
     if said.get("delimiter") == "tab":
         said["delimiter"] = "\t"
-    said["constants"] = {**before["constants"], "currency": visit.field("currency").upper()}
-    if "currency" not in before["constants"] and not said["constants"]["currency"]:
-        del said["constants"]["currency"]
+    fixed = {"currency": visit.field("currency").upper(), "status": visit.field("status")}
+    told = {name: text for name, text in fixed.items() if text or name in before["constants"]}
+    said["constants"] = {**before["constants"], **told}
     said["historical"] = visit.field("announce") != "1"
     said["group"] = "all" if visit.field("group") == "all" else "adjacent"
     return said
@@ -163,6 +169,8 @@ def _said(visit: Visit, before: Mapping[str, Any]) -> dict[str, Any]:
 
 def _changed_columns(visit: Visit, job: Mapping[str, Any]) -> dict[str, str]:
     columns = {}
+    if visit.field("id-column"):  # where no column is known for the order's number, none can be shown to choose from
+        columns[visit.field("id-column")] = "reference"
     for index, column in enumerate((job["file"] or {}).get("columns", ())):
         field = visit.field(f"column-{index}")
         if field == "metadata":

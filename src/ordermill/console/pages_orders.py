@@ -32,6 +32,7 @@ _AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,9})?")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _BATCH = re.compile(r"bch_(\d{1,15})")
 TABS = ("content", "sent", "brevo", "karrio", "centra", "events")
+CONTACT = {"ext": "customer id", "loyalty": "loyalty id"}
 FILTERS = ("contract", "status", "source", "since", "before", "from", "to", "currency", "country", "warnings")
 LOOKED_INTO = 1_000  # documents that one page reads for the filters that only they can answer
 COLUMNS = (
@@ -185,7 +186,7 @@ def _goes_to(content: Content, country: str) -> bool:
 def _amount(visit: Visit, name: str) -> str | None:
     said = visit.query.get(name)
     if said is not None and not _AMOUNT.fullmatch(said):
-        raise Invalid(f"The filter {name} must be an amount.", hint="Write it as 129.00.")
+        raise Invalid(f"The filter “Amount {name}” must be an amount.", hint="Write it as 129.00.")
     return said
 
 
@@ -303,7 +304,7 @@ def facts(content: Content) -> list[tuple[str, list[tuple[str, str]]]]:
     ):
         if address is not None:
             groups.append((title, _named(msgspec.structs.asdict(address))))
-    groups.append(("Contact", _named(content.identifiers)))
+    groups.append(("Contact", _named({CONTACT.get(name, name): said for name, said in content.identifiers.items()})))
     rest = {
         "shipping": content.shipping,
         "discount": content.discount,
@@ -324,7 +325,7 @@ def facts(content: Content) -> list[tuple[str, list[tuple[str, str]]]]:
 
 def _named(values: dict[str, Any]) -> list[tuple[str, str]]:
     return [
-        (name.replace("_", " "), _shown(value)) for name, value in values.items() if value not in (None, "", {}, [])
+        (formats.field_word(name), _shown(value)) for name, value in values.items() if value not in (None, "", {}, [])
     ]
 
 

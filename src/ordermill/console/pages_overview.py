@@ -70,10 +70,11 @@ RANGES = {
 
 
 class Attention(msgspec.Struct, frozen=True, kw_only=True):
-    """Failed orders of the last day that nothing has been done about yet."""
+    """Failed orders of the last day that nothing has been done about yet, the batch with most of them first."""
 
     orders: int = 0
-    batches: tuple[Batch, ...] = ()
+    batches: tuple[tuple[int, Batch], ...] = ()
+    names: dict[int, str] = {}
     causes: tuple[Cause, ...] = ()
 
 
@@ -150,15 +151,15 @@ def add(sums: Sequence[Sums]) -> Sums:
 async def _compared(visit: Visit, total: Sums, span: Span, first: int, behind: int) -> str:
     """How much more or less that is than before: a day is compared with the same day last week."""
     length = behind - first
-    shift, name, word = length, f"the {length // 24} days before", "in"
+    shift, name, word = length, f"the {length // 24} days before", "in "
     if span.minutes:
         name = "the hour before"
     elif length <= 24:
-        shift, name, word = 168, f"last {formats.DAYS[formats.moment(visit.now, visit.zone).weekday()]}", "on"
+        shift, name, word = 168, f"last {formats.DAYS[formats.moment(visit.now, visit.zone).weekday()]}", ""
     found = await find_slots(visit, span, first - shift, behind - shift)
     before = add(found).received
     if not before:
-        return f"none {word} {name}"
+        return f"none {word}{name}"
     change = round(100 * (total.received - before) / before)
     return f"{'+' if change >= 0 else '−'}{formats.NARROW}{formats.group(abs(change))}{formats.NARROW}% on {name}"
 
@@ -226,6 +227,7 @@ async def find_attention(visit: Visit) -> Attention:
         left = await open_failures(visit, batch)
         if left > 0:
             waiting.append((left, batch))
+    waiting.sort(key=lambda pair: -pair[0])
     causes: dict[tuple[str, str], Cause] = {}
     for _, batch in waiting[:5]:
         for cause in await mill.find_causes(sender, batch.id):
@@ -234,7 +236,8 @@ async def find_attention(visit: Visit) -> Attention:
             causes[cause.code, cause.field] = msgspec.structs.replace(known or cause, count=count)
     return Attention(
         orders=sum(left for left, _ in waiting),
-        batches=tuple(batch for _, batch in sorted(waiting, key=lambda pair: -pair[0])),
+        batches=tuple(waiting),
+        names=await file_names(visit, [batch for _, batch in waiting[:3]]),
         causes=tuple(sorted(causes.values(), key=lambda cause: -cause.count)),
     )
 

@@ -13,6 +13,7 @@ from ordermill import examples
 from ordermill.console.masking import pretty
 from ordermill.console.pages_orders import Face
 from ordermill.console.pages_requests import KEY_HEADER, get_exchange
+from ordermill.console.requests_log import batch_number
 from ordermill.console.visit import Page, Visit
 from ordermill.core import ids
 from ordermill.core.account import Scope
@@ -69,7 +70,12 @@ class Try(msgspec.Struct, kw_only=True):
 
     @property
     def problems(self) -> list[tuple[str, Problem]]:
-        return [(draft.key, problem) for draft in self.drafts for problem in draft.problems]
+        """Each with the name its order is found by: people count the orders of a list from 1."""
+        named = [
+            (str(number) if draft.key == str(number - 1) else draft.key, draft)
+            for number, draft in enumerate(self.drafts, 1)
+        ]
+        return [(name, problem) for name, draft in named for problem in draft.problems]
 
 
 async def playground(visit: Visit) -> Response:
@@ -115,8 +121,8 @@ async def _send(visit: Visit, tried: Try) -> None:
     tried.status = reply.status
     tried.headers = reply.headers
     tried.answer = pretty(reply.body)
-    number = dict(reply.headers).get("ordermill-batch-id", "")
-    tried.batch_id = int(number) if number.isdecimal() else None
+    sender = msgspec.structs.replace(visit.sender, mode=Mode.TEST)
+    tried.batch_id = batch_number(dict(reply.headers).get("ordermill-batch-id", ""), sender)
     await visit.note("sent from the playground", tried.call.path, f"answered {reply.status}")
 
 

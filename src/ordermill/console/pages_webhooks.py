@@ -38,8 +38,8 @@ REASONS = {
     "redirected": "It answered with a redirect, and those are not followed: use the final address.",
     "throttled": "It asked for fewer requests (429).",
     "gone": "It answered 410 Gone.",
-    "client_error": "It refused the message (4xx).",
-    "server_error": "It failed (5xx).",
+    "client_error": "The receiver refused the message (4xx): look at its log.",
+    "server_error": "The receiver failed (5xx): look at its log.",
     "answer_cut": "Delivered; its answer was longer than is read.",
     "broker": "The broker did not take it.",
     "internal": "Something failed on our side.",
@@ -148,7 +148,8 @@ async def overall(visit: Visit) -> Overall | None:
     delivered = sum(entry.stats.delivered for entry in shown)
     failed = sum(entry.stats.failed for entry in shown)
     pending = sum(entry.stats.pending for entry in shown)
-    return Overall(formats.share(delivered, delivered + failed), f"{pending} waiting" if pending else "nothing waits")
+    told = "arrived" if delivered + failed else "nothing was sent"
+    return Overall(formats.share(delivered, delivered + failed), f"{told}, {pending} waiting" if pending else told)
 
 
 async def create(visit: Visit) -> Response:
@@ -161,7 +162,7 @@ async def create(visit: Visit) -> Response:
         ordering=Ordering(_one_of(visit, "ordering", [member.value for member in Ordering])),
     )
     made = await service(visit).create(visit.sender, new)
-    await visit.note("added an endpoint", str(made.id), made.url)
+    await visit.note("added an endpoint", f"endpoint {made.id}", made.url)
     return visit.go(f"/webhooks/{made.id}", "Added. Its secret is below; a test shows whether it answers.")
 
 
@@ -226,8 +227,8 @@ async def change(visit: Visit) -> Response:
         ordering=Ordering(_one_of(visit, "ordering", [member.value for member in Ordering])),
     )
     await service(visit).change(visit.sender, number, changed)
-    await visit.note("changed an endpoint", str(number), changed.url or "")
-    return visit.go(f"/webhooks/{number}", "Kept.")
+    await visit.note("changed an endpoint", f"endpoint {number}", changed.url or "")
+    return visit.go(f"/webhooks/{number}", "Saved.")
 
 
 async def set_state(visit: Visit) -> Response:
@@ -240,7 +241,7 @@ async def set_state(visit: Visit) -> Response:
     if visit.field("recover") and before.state is EndpointState.DISABLED:
         missed = await service(visit).recover(visit.sender, number, before.changed_at)
         say = f"Active again; {missed} missed events are on their way."
-    await visit.note(f"set an endpoint {state.value}", str(number))
+    await visit.note(f"set an endpoint {state.value}", f"endpoint {number}")
     return visit.go(f"/webhooks/{number}", say)
 
 
@@ -248,7 +249,7 @@ async def delete(visit: Visit) -> Response:
     """POST /webhooks/{id}/delete."""
     number = _id(visit)
     await service(visit).delete(visit.sender, number)
-    await visit.note("deleted an endpoint", str(number))
+    await visit.note("deleted an endpoint", f"endpoint {number}")
     return visit.go("/webhooks", "Deleted. Its log stays for its time.")
 
 
@@ -259,7 +260,7 @@ async def rotate(visit: Visit) -> Response:
         await visit.console.ledger.outbox.rotate_notify_secret(visit.sender.account_id)
     else:
         await service(visit).rotate_secret(visit.sender, number)
-    await visit.note("rotated a secret", str(number))
+    await visit.note("rotated a secret", f"endpoint {number}")
     return visit.go(f"/webhooks/{number}", "There is a new secret. For a day messages are signed with both.")
 
 
@@ -267,7 +268,7 @@ async def test(visit: Visit) -> Response:
     """POST /webhooks/{id}/test: a ping under the very rules of every delivery."""
     number = _id(visit)
     tried = await service(visit).test(visit.sender, number)
-    await visit.note("tested an endpoint", str(number))
+    await visit.note("tested an endpoint", f"endpoint {number}")
     return visit.go(f"/webhooks/deliveries/{tried.delivery_id}", *_told(tried.answer))
 
 
@@ -299,7 +300,7 @@ async def recover(visit: Visit) -> Response:
     if not hours.isdecimal() or len(hours) > 5:
         raise Invalid("The number of hours must be a whole number.")
     count = await service(visit).recover(visit.sender, number, visit.now - int(hours) * formats.HOUR)
-    await visit.note("recovered missed events", str(number), f"{count} of {hours} h")
+    await visit.note("recovered missed events", f"endpoint {number}", f"{count} of {hours} h")
     say = f"{count} missed events are on their way." if count else "It missed nothing."
     return visit.go(f"/webhooks/{number}", say)
 
@@ -350,7 +351,7 @@ async def resend(visit: Visit) -> Response:
     """POST /webhooks/deliveries/{id}/resend."""
     number = _id(visit)
     sent = await service(visit).resend(visit.sender, number)
-    await visit.note("resent a delivery", str(number))
+    await visit.note("resent a delivery", f"delivery {number}")
     return visit.go(f"/webhooks/deliveries/{sent.id}", "It is due again.")
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from ordermill.core import ids
+from ordermill.core.batch import Sender
 from ordermill.web.http import Reply, Request
 
 ENTRIES_MAX = 1_000
@@ -98,7 +100,7 @@ class RequestsLog:
                 took_us=int(seconds * 1_000_000),
                 reply=b"" if extra.get("cache-control") == "no-store" else reply.body[:BODY_MAX],
                 reply_bytes=len(reply.body),
-                batch_id=_whole(extra.get("ordermill-batch-id")),
+                batch_id=batch_number(extra.get("ordermill-batch-id", ""), sender),
                 accepted=_whole(extra.get("ordermill-accepted")),
                 rejected=_whole(extra.get("ordermill-rejected")),
                 replayed="idempotent-replayed" in extra,
@@ -148,6 +150,13 @@ def percentile(ascending: list[int], share: float) -> int | None:
     if not ascending:
         return None
     return ascending[min(len(ascending) - 1, int(len(ascending) * share))]
+
+
+def batch_number(text: str, sender: Sender | None) -> int | None:
+    """The batch that an answer names in its header: by our number, or as Karrio's contract spells it."""
+    if sender is None or not text.startswith("batch_"):
+        return _whole(text)
+    return ids.parse("batch", text, sender.account_id, sender.mode)
 
 
 def _whole(text: str | None) -> int | None:

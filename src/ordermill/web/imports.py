@@ -133,7 +133,8 @@ class Imports:
                 understood = _encode(made).decode()
                 state, message = ImportState.READY, ""
         except Unusable as error:
-            understood, state, message = "{}", ImportState.FAILED, str(error)
+            understood, state = "{}", ImportState.FAILED
+            message = str(error).replace(path.name, job.name)  # the name it was sent under, not that of our copy
         job = msgspec.structs.replace(
             job,
             state=state,

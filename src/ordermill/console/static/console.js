@@ -25,7 +25,7 @@
       const text = element.textContent;
       const plain = /^\D*\d/.test(text) && Number.isFinite(+element.value) ? element.value : "";
       if (!plain || element.dataset.shown === text) return;
-      const digits = (plain.split(".")[1] || "").length;
+      const digits = (text.split(".")[1] || "").length;  // as the server shows them: 49.90, not 49.9
       const money = text.match(/^[A-Z]{3}\u00a0/);
       const made = (money ? money[0] : "") + (digits || money ? new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(plain) : numbers.format(plain));
       if (made !== text) element.textContent = made;
@@ -40,7 +40,8 @@
   // Live parts: asked for again while somebody looks; never while the pointer or the focus is on a row or a form.
   const part = () => document.getElementById("live");
   const occupied = (live) => live.querySelector("tbody tr:hover, details.pop[open], dialog[open]") || live.querySelector(".scroll :focus, form :focus, textarea:focus");
-  const clock = () => { const now = new Date(); return `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())}`; };
+  const hands = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: zoned() || root.dataset.clock });
+  const clock = () => hands.format(new Date());  // in the zone of all other times of the page
   let asked = Date.now();
   const tell = (text) => every("[data-pulse]", (element) => { element.textContent = text; });
   setInterval(() => {
@@ -74,6 +75,12 @@
     box.addEventListener("change", () => localStorage.setItem("single-keys", box.checked ? "on" : "off"));
   }
   const help = () => { const dialog = document.getElementById("keys-help"); if (dialog && !dialog.open) dialog.showModal(); };
+  document.addEventListener("keydown", (event) => {  // a field whose Enter belongs to a button other than the form's first
+    const button = event.key === "Enter" && !event.isComposing && document.getElementById(event.target.dataset?.enter);
+    if (button) { event.preventDefault(); button.click(); }
+  });
+  const shut = (pop) => { const inside = pop.contains(document.activeElement); pop.open = false; if (inside) pop.querySelector("summary").focus(); };
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") every("details.pop[open]", shut); });
   let going = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !single()) return;
@@ -94,6 +101,7 @@
 
   // Clicks and forms.
   document.addEventListener("click", (event) => {
+    every("details.pop[open]", (pop) => { if (!pop.contains(event.target)) pop.open = false; });
     const copy = event.target.closest("[data-copy]");
     if (copy) {
       const text = document.getElementById(copy.dataset.copy).textContent;
