@@ -70,7 +70,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     )
     in_flight_max: Annotated[
         int, _setting("requests at work at once, before the next one is told to come back; 0 for any number", 0)
-    ] = 1_000
+    ] = 512
     request_deadline_s: Annotated[float, _setting("seconds a client has to send a whole request", 0.1)] = 30.0
     raw_retention_days: Annotated[int, _setting("days an order can be shown as it was sent; 0 for ever", 0)] = 30
     backup_every_hours: Annotated[int, _setting("hours between backups of the SQLite ledger; 0 for none", 0)] = 0
