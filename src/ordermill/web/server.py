@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import signal
 import socket
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ordermill.web.accepting import Acceptor
 
 GRACE_S = 8.0
 STREAMING_PATHS = frozenset(("/api/v1/orders/stream", "/api/v1/imports"))  # bodies of any size
@@ -115,7 +117,6 @@ class Server(uvicorn.Server):
             ws="none",
             timeout_keep_alive=75,
             timeout_graceful_shutdown=int(GRACE_S),
-            backlog=2048,
             proxy_headers=False,
         )
         super().__init__(config)
@@ -123,8 +124,17 @@ class Server(uvicorn.Server):
         self.asked_to_stop = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Each socket with an acceptor of ours: `serve` is to be given those to listen on."""
+        await super().startup([])
+        for listening in sockets or ():
+            self.servers.append(cast("Any", Acceptor(listening, self._make_protocol)))
         self.ready.set()
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     def install_signal_handlers_on(self, loop: asyncio.AbstractEventLoop) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
