@@ -81,7 +81,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     webhook_retries: Annotated[
         str, _setting("wait before each attempt to deliver an event; as many attempts as waits")
     ] = "0s,5s,5m,30m,2h,5h,10h,14h,20h,24h"
-    webhook_timeout_s: Annotated[float, _setting("seconds one attempt to deliver an event may take", 0.1)] = 15.0
+    webhook_timeout_s: Annotated[float, _setting("seconds one attempt to deliver an event may take", 0.1, 300)] = 15.0
     karrio_event_id: Annotated[
         bool, _setting("whether Karrio webhooks carry X-Event-Id, which is their secret in clear")
     ] = False

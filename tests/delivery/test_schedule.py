@@ -28,6 +28,7 @@ from ordermill.core.delivery import (
 from ordermill.core.delivery_query import DeliveryQuery, EventQuery
 from ordermill.core.errors import Conflict, NotFound
 from ordermill.core.event import EventType, facts_of
+from ordermill.delivery.pipeline import bounds_for
 from ordermill.store.ledger import Ledger
 
 pytestmark = pytest.mark.anyio
@@ -254,6 +255,37 @@ async def test_a_result_after_the_lease_does_not_count(ledger: Ledger, clock: Cl
         (entry,) = await quick.deliveries(who)
         assert entry.state is DeliveryState.DELIVERED
         assert [attempt.status for attempt in await outbox.find_attempts(who, entry.id)] == [200]
+
+
+async def test_what_was_put_off_at_the_last_moment_is_not_claimed_as_it_was_seen(ledger: Ledger, clock: Clock) -> None:
+    """The lease ran out and another process saw it due; then the first one wrote down, late, that it is due later."""
+    who = sender()
+    outbox = ledger.outbox
+    async with House(ledger) as house:
+        endpoint = await house.endpoint(who, "https://receiver.example/")
+        await put_one(ledger, who, order("A"))
+        (held,) = await outbox.claim(await outbox.find_due([(endpoint, 10)]), "slow", SECOND)
+        clock.advance(2)
+        seen = await outbox.find_due([(endpoint, 10)])
+        assert len(seen) == 1
+        failed = Answer(status=500, failure=Failure.SERVER, took_ms=1)
+        assert (await outbox.record([Result(held, failed, clock.now)], "slow", policy())).lost == 0
+        assert await outbox.claim(seen, "other", 60 * SECOND) == []
+
+
+async def test_what_somebody_holds_is_not_tried_now_by_another(ledger: Ledger) -> None:
+    who = sender()
+    async with House(ledger) as house:
+        endpoint = await house.endpoint(who, "https://receiver.example/")
+        await put_one(ledger, who, order("A"))
+        (held,) = await ledger.outbox.claim(await ledger.outbox.find_due([(endpoint, 10)]), "other", 60 * SECOND)
+        assert await house.dispatcher.try_now(who.account_id, held.delivery_id) is None
+
+
+def test_a_claim_outlasts_the_longest_attempt() -> None:
+    for attempt_s in (0.1, 15, 55, 300):
+        bounds = bounds_for(attempt_s)
+        assert bounds.lease_s - bounds.attempt_s >= attempt_s
 
 
 async def test_of_two_claims_by_one_process_only_the_newer_one_counts(ledger: Ledger, clock: Clock) -> None:

@@ -60,7 +60,7 @@ class Pipeline:
             voices,
             Policy(delays_s=delays_s, jitter=lambda: random.uniform(-1, 1)),
             clock,
-            bounds=Bounds(attempt_s=attempt_s + 5),
+            bounds=bounds_for(attempt_s),
             meters=self.meters,
             show_secret=show_secret,
         )
@@ -102,6 +102,12 @@ class Pipeline:
             except Exception as error:
                 log.warning("delivery.retention_failed", error=repr(error))
             await asyncio.sleep(RETENTION_S)
+
+
+def bounds_for(attempt_s: float) -> Bounds:
+    """A claim is held long enough for two attempts, one that it waits for and its own."""
+    longest_s = attempt_s + 5
+    return Bounds(attempt_s=longest_s, lease_s=max(60.0, 3 * longest_s))
 
 
 def read_delays(text: str) -> tuple[float, ...]:

@@ -76,7 +76,7 @@ def _due(row: Row) -> Due:
 
 def claim(tx: Transaction, found: Sequence[Due], owner: str, now: int, until: int) -> list[Claim]:
     """Takes what is free of `found`, for `owner`, until then; parks what waits behind an older delivery."""
-    free = sorted((due.claim for due in found if due.ahead_until is None), key=lambda entry: entry.delivery_id)
+    free = sorted((due for due in found if due.ahead_until is None), key=lambda due: due.claim.delivery_id)
     behind = sorted(
         (
             due.claim.account_id, due.claim.delivery_id, due.claim.attempt, due.due_at,
@@ -85,10 +85,13 @@ def claim(tx: Transaction, found: Sequence[Due], owner: str, now: int, until: in
         for due in found
         if due.ahead_until is not None
     )  # fmt: skip
-    wanted = [(entry.account_id, entry.delivery_id, entry.attempt, owner, until) for entry in free]
+    wanted = [
+        (due.claim.account_id, due.claim.delivery_id, due.claim.attempt, due.due_at, owner, until) for due in free
+    ]
     taken = {row[0] for row in tx.all_of("claim_deliveries", (), wanted)}
     tx.run_of("park_deliveries", (), behind)
-    return [msgspec.structs.replace(entry, attempt=entry.attempt + 1) for entry in free if entry.delivery_id in taken]
+    claims = [due.claim for due in free if due.claim.delivery_id in taken]
+    return [msgspec.structs.replace(entry, attempt=entry.attempt + 1) for entry in claims]
 
 
 def release(tx: Transaction, claims: Iterable[Claim], owner: str, now: int) -> None:

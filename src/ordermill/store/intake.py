@@ -55,6 +55,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     last: bool = True
 
 
+def enter(tx: Transaction, account_id: int, mode: int) -> None:
+    """First of all the locks: beside others in the account, or, where a race was lost before, alone."""
+    tx.one("enter_alone" if tx.again else "enter", account_id, mode)
+
+
 def settle(tx: Transaction, jobs: Sequence[Job], now: int, voices: Voices = OWN_VOICES) -> list[Settled]:
     """Settles the jobs of one account and mode together. `now`: µs since 1970 UTC. `voices`: who may be told, how.
 
@@ -145,7 +150,7 @@ class Settlement:
         """Reads what is known and decides every draft. Nothing is written but reserved numbers."""
         named = [draft.order for _, draft in self.drafts if draft.order is not None]
         if not self.dry:
-            self.tx.one("enter_alone" if self.tx.again else "enter", self.account_id, self.mode)
+            enter(self.tx, self.account_id, self.mode)
         self._look_up([(o.dialect, o.source, o.reference) for o in named if o.reference is not None])
         self.outcomes = decide_all(self.drafts, self.known, self._numbers(named))
         self._refuse_all_or_nothing()

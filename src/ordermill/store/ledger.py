@@ -63,6 +63,7 @@ class Ledger:
         self, sender: Sender, order_id: int, change: Callable[[Order], NewOrder], memo: Memo | None = None
     ) -> Order:
         def verb(tx: Transaction) -> tuple[Order, int]:
+            intake.enter(tx, sender.account_id, sender.mode)
             tx.all_of("lock_orders", (sender.account_id,), [(order_id,)])
             current = query.find_order(tx, sender, order_id)
             if current is None:

@@ -27,6 +27,8 @@ def move(source: Engine, target: Engine, progress: Progress = lambda _table, _ro
     here: Any = target.connect()
     try:
         with there.transaction() as reading, here.transaction() as writing:
+            _take_your_time(source, reading)
+            _take_your_time(target, writing)
             names = tables(source, reading)
             if set(names) != set(tables(target, writing)):
                 raise CannotMove("the two ledgers do not have the same schema; run ordermill migrate on both")
@@ -43,6 +45,13 @@ def move(source: Engine, target: Engine, progress: Progress = lambda _table, _ro
     finally:
         there.close()
         here.close()
+
+
+def _take_your_time(engine: Engine, tx: Any) -> None:
+    """Limits for requests would end a large move: a statement that counts, a source that is silent meanwhile."""
+    if engine.name == "postgres":
+        tx.raw.execute("SET LOCAL statement_timeout = 0")
+        tx.raw.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def tables(engine: Engine, tx: Any) -> list[str]:

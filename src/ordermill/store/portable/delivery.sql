@@ -71,11 +71,11 @@ WHERE d.account_id = ? AND d.endpoint_id = ? AND d.state = 0 AND d.due_at <= ?
 ORDER BY d.due_at, d.event_id LIMIT ?
 
 -- name: find_claim
--- One delivery with all it takes to send it, whether it is due or not.
+-- One delivery that nobody holds, with all it takes to send it, whether it is due or not.
 SELECT d.id, d.account_id, d.endpoint_id, d.attempt, d.tries, d.lane, d.url,
     v.id, v.account_id, v.mode, v.type, v.dialect, v.order_id, v.item_id, v.batch_id, v.created_at, v.body, d.due_at, NULL
 FROM delivery d JOIN event v ON v.account_id = d.account_id AND v.id = d.event_id
-WHERE d.account_id = ? AND d.id = ?
+WHERE d.account_id = ? AND d.id = ? AND d.owner IS NULL
 
 -- name: add_delivery_tally
 INSERT INTO delivery_tally (

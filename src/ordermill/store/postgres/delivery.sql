@@ -17,9 +17,13 @@ SELECT * FROM unnest(
 ) ON CONFLICT DO NOTHING
 
 -- name: claim_deliveries
+-- Only as it was seen: who held it may have put it off meanwhile, late and under the same number of attempts.
 UPDATE delivery SET attempt = delivery.attempt + 1, owner = v.owner, due_at = v.until
-FROM unnest(?::bigint[], ?::bigint[], ?::integer[], ?::text[], ?::bigint[]) AS v (account_id, id, attempt, owner, until)
-WHERE delivery.account_id = v.account_id AND delivery.id = v.id AND delivery.attempt = v.attempt AND delivery.state = 0
+FROM unnest(
+    ?::bigint[], ?::bigint[], ?::integer[], ?::bigint[], ?::text[], ?::bigint[]
+) AS v (account_id, id, attempt, seen, owner, until)
+WHERE delivery.account_id = v.account_id AND delivery.id = v.id AND delivery.attempt = v.attempt
+    AND delivery.due_at = v.seen AND delivery.state = 0
 RETURNING delivery.id
 
 -- name: settle_deliveries

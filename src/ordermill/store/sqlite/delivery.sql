@@ -9,9 +9,11 @@ INSERT INTO delivery (
 ) VALUES {rows} ON CONFLICT DO NOTHING
 
 -- name: claim_deliveries
-UPDATE delivery SET attempt = delivery.attempt + 1, owner = v.column4, due_at = v.column5
+-- Only as it was seen: who held it may have put it off meanwhile, late and under the same number of attempts.
+UPDATE delivery SET attempt = delivery.attempt + 1, owner = v.column5, due_at = v.column6
 FROM (VALUES {rows}) AS v
-WHERE delivery.account_id = v.column1 AND delivery.id = v.column2 AND delivery.attempt = v.column3 AND delivery.state = 0
+WHERE delivery.account_id = v.column1 AND delivery.id = v.column2 AND delivery.attempt = v.column3
+    AND delivery.due_at = v.column4 AND delivery.state = 0
 RETURNING id
 
 -- name: settle_deliveries

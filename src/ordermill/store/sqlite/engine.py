@@ -1,6 +1,6 @@
-"""SQLite: WAL, synchronous=FULL, one writer. Row sets travel as multi-row VALUES, 250 rows a statement.
+"""SQLite: WAL, synchronous=FULL, one writer. Row sets travel as multi-row VALUES, 1,000 rows a statement.
 
-Why 250 rows a statement: Python's sqlite3 gives the interpreter lock away at every row step of executemany, and waits
+Why many rows a statement: Python's sqlite3 gives the interpreter lock away at every row step of executemany, and waits
 for it again each time while the event loop is busy (78 times slower, docs/performance.md). A statement is one step.
 """
 
