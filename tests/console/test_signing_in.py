@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import msgspec
 import pytest
 from visiting import KARRIO, Visitor, make_key, wrong_order
@@ -10,6 +12,8 @@ from ordermill.app import House
 from ordermill.console.app import COOKIE
 from ordermill.core.account import Scope
 from ordermill.core.order import Mode
+
+FORM = "application/x-www-form-urlencoded"
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +63,42 @@ async def test_a_wrong_key_is_told_so_and_tries_are_counted(stranger: Visitor) -
         last = await stranger.post("/login", key="omk_live_aaaaaaaa_nothing")
     assert last.status == 422
     assert "Too many tries" in last.text
+
+
+async def test_the_form_of_a_stranger_is_a_small_one(stranger: Visitor) -> None:
+    """Also one that does not tell its length: what is sent is counted."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(1_000):
+            sent += 1_024
+            yield b"a" * 1_024
+
+    for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=b"):
+        for path in ("/login", "/login/1.neverwas00000000000000"):
+            sent = 0
+            answer = await stranger.http.post(path, content=endless(), headers={"content-type": kind})
+            assert answer.status_code == (413 if "urlencoded" in kind else 400)
+            assert sent < 20_000
+    answer = await stranger.http.post("/login", content=b"key=" + b"a" * 9_000, headers={"content-type": FORM})
+    assert answer.status_code == 413
+    assert "At most 8 kB" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=b", b"x"),
+        ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
+        (FORM, b"&".join(b"f%d=1" % number for number in range(300))),
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_the_senders_fault(stranger: Visitor, kind: str, body: bytes) -> None:
+    answer = await stranger.http.post("/login", content=body, headers={"content-type": kind})
+    assert answer.status_code == 400
+    assert "This form cannot be read" in answer.text
 
 
 async def test_after_signing_in_nobody_is_sent_to_another_site(house: House) -> None:
