@@ -12,6 +12,7 @@ from ordermill.app import House
 from ordermill.console.app import COOKIE
 from ordermill.core.account import Scope
 from ordermill.core.order import Mode
+from ordermill.web.throttle import Addresses
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -63,6 +64,24 @@ async def test_a_wrong_key_is_told_so_and_tries_are_counted(stranger: Visitor) -
         last = await stranger.post("/login", key="omk_live_aaaaaaaa_nothing")
     assert last.status == 422
     assert "Too many tries" in last.text
+
+
+@pytest.mark.parametrize("lines", [["192.0.2.66"], ["198.51.100.9, 192.0.2.66"], ["198.51.100.9", "192.0.2.66"]])
+async def test_behind_a_proxy_tries_are_counted_where_they_come_from(house: House, lines: list[str]) -> None:
+    house.console.addresses = Addresses("127.0.0.0/8")
+    guesser, other = Visitor(house), Visitor(house)
+
+    async def tried(visitor: Visitor, hops: list[str], path: str = "/login") -> int:
+        headers = [("x-forwarded-for", hop) for hop in hops]
+        return (await visitor.http.post(path, data={"key": "omk_live_aaaaaaaa_no"}, headers=headers)).status_code
+
+    for number in range(10):
+        changing = [line.replace("198.51.100.9", f"198.51.100.{number}") for line in lines]  # what the client made up
+        assert await tried(guesser, changing) == 401
+    assert await tried(guesser, lines) == 422
+    assert await tried(other, ["192.0.2.7"]) == 401
+    token = await house.console.store.make_link(1, Mode.TEST)
+    assert await tried(other, ["192.0.2.7"], f"/login/{token}") == 303
 
 
 async def test_the_form_of_a_stranger_is_a_small_one(stranger: Visitor) -> None:

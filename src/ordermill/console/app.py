@@ -53,6 +53,7 @@ from ordermill.store.ledger import Ledger
 from ordermill.web import observe
 from ordermill.web.auth import Authenticator
 from ordermill.web.face import Face
+from ordermill.web.throttle import Addresses
 
 COOKIE = "ordermill_session"
 POLICY = (
@@ -137,8 +138,7 @@ class Console:
         self.requests = RequestsLog(parts.clock)
         self.inside = Inside(parts.faces, parts.clock, self.requests.take)
         self.static = StaticFiles(self.root)
-        self.trusted = [ipaddress.ip_network(text.strip(), strict=False)
-                        for text in parts.config.trusted_proxies.split(",") if text.strip()]  # fmt: skip
+        self.addresses = Addresses(parts.config.trusted_proxies)
         self.templates = _templates()
         self.documents: dict[str, Any] = {}
         self.failures: dict[str, list[float]] = {}
@@ -301,7 +301,7 @@ class Console:
             address = ipaddress.ip_address(client[0])
         except ValueError:
             return False
-        if any(address in network for network in self.trusted):
+        if any(address in network for network in self.addresses.trusted):
             return True
         return address.is_loopback and not trusted_only
 
