@@ -168,6 +168,22 @@ async def test_signing_out_here_and_everywhere(house: House) -> None:
     assert [(await one.get("/")).status for one in (second, third)] == [303, 303]
 
 
+@pytest.mark.parametrize("scope", [Scope.ORDERS_READ, Scope.ORDERS_WRITE])
+async def test_signing_everybody_out_takes_an_administrator(visitor: Visitor, house: House, scope: Scope) -> None:
+    reader = await Visitor(house).by_key(Scope.ORDERS_READ, scope)
+    page = await reader.get("/")
+    button = page.buttons("Sign out everywhere")[0]
+    assert "disabled" in button.attributes
+    assert "admin" in (button.attributes["title"] or "")
+    answer = await reader.post("/logout", csrf=csrf(page), everywhere="1")
+    assert answer.status == 403
+    assert "lacks the scope admin" in answer.text
+    assert [(await one.get("/")).status for one in (visitor, reader)] == [200, 200]
+    assert "disabled" not in (await visitor.get("/")).buttons("Sign out everywhere")[0].attributes
+    await reader.post("/logout", csrf=csrf(page))
+    assert [(await one.get("/")).status for one in (visitor, reader)] == [200, 303]
+
+
 async def test_without_tls_only_this_machine_is_shown_anything(house: House) -> None:
     answer = await Visitor(house, client="192.0.2.7").get("/login")
     assert answer.status == 403

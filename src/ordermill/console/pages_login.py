@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from ordermill.console.visit import Page, Visit
-from ordermill.core.errors import Refusal, TooOften
+from ordermill.core.errors import Forbidden, Refusal, TooOften
 from ordermill.core.order import Mode
 from ordermill.core.watching import Session
 from ordermill.store.console import SESSION_US, account_of
@@ -74,8 +74,10 @@ async def _start(visit: Visit, session: Session, following: str) -> Response:
 
 
 async def leave(visit: Visit) -> Response:
-    """POST /logout: here, or everywhere."""
+    """POST /logout: here, or everywhere, which takes an administrator: it ends the sessions of others."""
     if visit.field("everywhere"):
+        if not visit.may("admin"):
+            raise Forbidden("You may not do that here.", hint=visit.why_not("admin"))
         ended = await visit.console.store.end_sessions(visit.account_id)
         await visit.note("signed everybody out", f"{ended} sessions")
     else:
