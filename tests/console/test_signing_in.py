@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import msgspec
 import pytest
 from visiting import KARRIO, Visitor, make_key, wrong_order
@@ -10,6 +12,9 @@ from ordermill.app import House
 from ordermill.console.app import COOKIE
 from ordermill.core.account import Scope
 from ordermill.core.order import Mode
+from ordermill.web.throttle import Addresses
+
+FORM = "application/x-www-form-urlencoded"
 
 pytestmark = pytest.mark.anyio
 
@@ -61,6 +66,60 @@ async def test_a_wrong_key_is_told_so_and_tries_are_counted(stranger: Visitor) -
     assert "Too many tries" in last.text
 
 
+@pytest.mark.parametrize("lines", [["192.0.2.66"], ["198.51.100.9, 192.0.2.66"], ["198.51.100.9", "192.0.2.66"]])
+async def test_behind_a_proxy_tries_are_counted_where_they_come_from(house: House, lines: list[str]) -> None:
+    house.console.addresses = Addresses("127.0.0.0/8")
+    guesser, other = Visitor(house), Visitor(house)
+
+    async def tried(visitor: Visitor, hops: list[str], path: str = "/login") -> int:
+        headers = [("x-forwarded-for", hop) for hop in hops]
+        return (await visitor.http.post(path, data={"key": "omk_live_aaaaaaaa_no"}, headers=headers)).status_code
+
+    for number in range(10):
+        changing = [line.replace("198.51.100.9", f"198.51.100.{number}") for line in lines]  # what the client made up
+        assert await tried(guesser, changing) == 401
+    assert await tried(guesser, lines) == 422
+    assert await tried(other, ["192.0.2.7"]) == 401
+    token = await house.console.store.make_link(1, Mode.TEST)
+    assert await tried(other, ["192.0.2.7"], f"/login/{token}") == 303
+
+
+async def test_the_form_of_a_stranger_is_a_small_one(stranger: Visitor) -> None:
+    """Also one that does not tell its length: what is sent is counted."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(1_000):
+            sent += 1_024
+            yield b"a" * 1_024
+
+    for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=b"):
+        for path in ("/login", "/login/1.neverwas00000000000000"):
+            sent = 0
+            answer = await stranger.http.post(path, content=endless(), headers={"content-type": kind})
+            assert answer.status_code == (413 if "urlencoded" in kind else 400)
+            assert sent < 20_000
+    answer = await stranger.http.post("/login", content=b"key=" + b"a" * 9_000, headers={"content-type": FORM})
+    assert answer.status_code == 413
+    assert "At most 8 kB" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=b", b"x"),
+        ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
+        (FORM, b"&".join(b"f%d=1" % number for number in range(300))),
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_the_senders_fault(stranger: Visitor, kind: str, body: bytes) -> None:
+    answer = await stranger.http.post("/login", content=body, headers={"content-type": kind})
+    assert answer.status_code == 400
+    assert "This form cannot be read" in answer.text
+
+
 async def test_after_signing_in_nobody_is_sent_to_another_site(house: House) -> None:
     _, secret = await make_key(house)
     for target in ("//evil.example/", "https://evil.example/", "/\\evil.example"):
@@ -107,6 +166,22 @@ async def test_signing_out_here_and_everywhere(house: House) -> None:
     assert (await second.get("/")).status == 200
     await second.post("/logout", csrf=csrf(await second.get("/")), everywhere="1")
     assert [(await one.get("/")).status for one in (second, third)] == [303, 303]
+
+
+@pytest.mark.parametrize("scope", [Scope.ORDERS_READ, Scope.ORDERS_WRITE])
+async def test_signing_everybody_out_takes_an_administrator(visitor: Visitor, house: House, scope: Scope) -> None:
+    reader = await Visitor(house).by_key(Scope.ORDERS_READ, scope)
+    page = await reader.get("/")
+    button = page.buttons("Sign out everywhere")[0]
+    assert "disabled" in button.attributes
+    assert "admin" in (button.attributes["title"] or "")
+    answer = await reader.post("/logout", csrf=csrf(page), everywhere="1")
+    assert answer.status == 403
+    assert "lacks the scope admin" in answer.text
+    assert [(await one.get("/")).status for one in (visitor, reader)] == [200, 200]
+    assert "disabled" not in (await visitor.get("/")).buttons("Sign out everywhere")[0].attributes
+    await reader.post("/logout", csrf=csrf(page))
+    assert [(await one.get("/")).status for one in (visitor, reader)] == [200, 303]
 
 
 async def test_without_tls_only_this_machine_is_shown_anything(house: House) -> None:

@@ -33,6 +33,7 @@ from ordermill.core.order import Mode, NewOrder, Order, OrderKey
 from ordermill.core.outcome import Created, Rejected, Updated
 from ordermill.core.processing import Place, after, decide_all
 from ordermill.core.query import BatchQuery, ItemQuery, OrderQuery, Page
+from ordermill.dialects.karrio import routes
 from ordermill.dialects.karrio.outbound import ERRORS
 from ordermill.dialects.karrio.routes import Settings, build, read_key
 from ordermill.web.face import Router
@@ -469,6 +470,40 @@ def test_operations_are_listed_and_filtered() -> None:
     for query in ("status=done", "resource_type=people"):
         assert server.send("GET", f"/v1/batches/operations?{query}").status == 400
     assert server.send("GET", "/v1/batches/operations/batch_x").status == 404
+
+
+def test_a_page_of_operations_ends_early_and_nothing_is_skipped_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "RESOURCES_MAX", 10)
+    server = Server()
+    made = [server.ask("POST", "/v1/batches/orders", {"orders": [{}] * size}) for size in (3, 9, 1, 20, 4, 5, 1, 1, 2)]
+    made.reverse()
+    walked: list[Any] = []
+    path = "/v1/batches/operations?status=failed&limit=4"
+    while path:
+        page = server.ask("GET", path)
+        results = page["results"]
+        assert page["count"] == len(made)
+        assert results, path
+        assert len(results) <= 4
+        assert len(results) == 1 or sum(len(operation["resources"]) for operation in results) <= 10
+        walked += results
+        last = path
+        path = page["next"] and local(page["next"])
+    assert walked == made
+    assert "status=failed" in last
+    found: list[str] = []
+    last = f"/v1/batches/operations?limit=4&offset={len(made) + 1}"  # beyond the end, and back from there
+    while last:
+        page = server.ask("GET", last)
+        found += [operation["id"] for operation in page["results"]]
+        last = page["previous"] and local(page["previous"])
+    assert set(found) == {operation["id"] for operation in made}
+    assert len(server.ask("GET", "/v1/batches/operations?offset=5")["results"]) == 1, "an operation is shown whole"
+    assert server.ask("GET", "/v1/batches/operations?offset=50")["results"] == []
+
+
+def local(url: str) -> str:
+    return url[url.index("/v1") :]
 
 
 def test_an_operation_with_many_pages_of_items_is_shown_whole() -> None:

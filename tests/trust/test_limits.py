@@ -19,6 +19,8 @@ from trust.wire import request, speak
 
 BREVO_BYTES = 5_242_880
 BATCH = "/v3/orders/status/batch"
+CHUNKED = b"POST /v3/orders/status/batch HTTP/1.1\r\nHost: a\r\napi-key: KEY\r\nTransfer-Encoding: chunked\r\n\r\n"
+STREAM = "/api/v1/orders/stream?contract=brevo"
 
 
 def order(number: int, **more: Any) -> dict[str, Any]:
@@ -155,6 +157,30 @@ def test_a_head_beyond_32_kib_is_cut(server: ServerProcess) -> None:
     assert endless.closed
 
 
+@pytest.mark.parametrize(
+    "start",
+    [b"GET /", b"GET / HTTP/1.1\r\nX-A: ", b"GET / HTTP/1.1\r\nX-", CHUNKED + b"1\r\na\r\n0\r\nX-A: "],
+    ids=["address", "value", "name", "trailer"],
+)
+def test_a_head_without_an_end_is_cut_at_its_limit_not_at_the_deadline(server: ServerProcess, start: bytes) -> None:
+    """The parser tells of a header when that is whole; until then it must not gather what it likes."""
+    heard = speak(server.url, start, *[b"a" * 8_000] * 5, pause_s=0.05)
+    assert heard.closed
+    assert heard.seconds < DEADLINE_S - 1
+    assert heard.status in (0, 401, 431)
+
+
+def test_bytes_of_bodies_are_not_those_of_heads(server: ServerProcess) -> None:
+    """Bodies far beyond a head's limit, in pieces and with the next head behind them in the same breath."""
+    one = request("POST", BATCH, server.key, batch(size=100_000))
+    breath = one + one + request("GET", "/livez", "")
+    pieces = [breath[at : at + 30_000] for at in range(0, len(breath), 30_000)]
+    assert speak(server.url, *pieces, pause_s=0.02, answers=3).statuses == [202, 202, 200]
+    dripped = CHUNKED.replace(b"KEY", server.key.encode()) + b"".join(b"1\r\n \r\n" for _ in range(20_000))
+    heard = speak(server.url, dripped + b"0\r\nX-Trailer: a\r\n\r\n")
+    assert heard.status == 400  # it was read: nothing but blanks
+
+
 # time
 
 
@@ -177,6 +203,34 @@ def test_the_silent_and_the_dripping_are_cut(server: ServerProcess, start: bytes
     assert heard.closed
     assert heard.seconds < DEADLINE_S + 7
     assert heard.status in (0, 400, 408)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "known"),
+    [
+        ("POST", STREAM, False),
+        ("POST", "/api/v1/imports", False),
+        ("GET", "/api/v1/imports", False),
+        ("POST", "/api/v1/orders/stream?contract=nobodys", True),
+    ],
+)
+def test_only_who_is_let_in_may_take_longer(server: ServerProcess, method: str, path: str, known: bool) -> None:
+    """Bodies of any size may drip, but not those of who got an answer already."""
+    start = request(method, path, server.key if known else "", b"", "Transfer-Encoding: chunked")
+    heard = speak(server.url, start, *[b"1\r\n \r\n"] * 40, pause_s=0.25, wait_s=DEADLINE_S + 12)
+    assert heard.status in (401, 422, 400)
+    assert heard.closed
+    assert heard.seconds < DEADLINE_S + 3
+
+
+@pytest.mark.parametrize("pauses", [[DEADLINE_S + 1.5], [0.5] * (2 * DEADLINE_S + 3)], ids=["silent", "dripping"])
+def test_a_stream_that_is_let_in_is_not_cut(server: ServerProcess, pauses: list[float]) -> None:
+    start = request("POST", STREAM, server.key, b"", "Transfer-Encoding: chunked")
+    line = json.dumps(order(1)).encode() + b"\n"
+    piece = b"%x\r\n%s\r\n" % (len(line), line)
+    heard = speak(server.url, start, *[piece] * len(pauses), b"0\r\n\r\n", pause_s=pauses[0], wait_s=30)
+    assert heard.status == 200
+    assert heard.text.endswith(b"0\r\n\r\n")
 
 
 def test_others_are_served_meanwhile(server: ServerProcess) -> None:

@@ -35,6 +35,7 @@ from ordermill.console import (
     pages_webhooks,
 )
 from ordermill.console.formats import FILTERS, server_zone
+from ordermill.console.forms import BODY_MAX, OPEN_BODY_MAX, BadForm, read_form
 from ordermill.console.inside import Inside
 from ordermill.console.remedies import FILTERS as REMEDIES
 from ordermill.console.requests_log import RequestsLog
@@ -52,10 +53,9 @@ from ordermill.store.ledger import Ledger
 from ordermill.web import observe
 from ordermill.web.auth import Authenticator
 from ordermill.web.face import Face
+from ordermill.web.throttle import Addresses
 
 COOKIE = "ordermill_session"
-BODY_MAX = 64 * 1024 * 1024
-FIELD_MAX = 8 * 1024 * 1024
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -69,7 +69,7 @@ SEALS = {
     "cross-origin-opener-policy": "same-origin",
 }
 STATUSES: dict[type[Refusal], int] = {
-    Unauthorized: 401, Forbidden: 403, NotFound: 404, Conflict: 409, TooLarge: 413, Overloaded: 503,
+    BadForm: 400, Unauthorized: 401, Forbidden: 403, NotFound: 404, Conflict: 409, TooLarge: 413, Overloaded: 503,
 }  # fmt: skip
 MODULES = (
     pages_import,
@@ -138,8 +138,7 @@ class Console:
         self.requests = RequestsLog(parts.clock)
         self.inside = Inside(parts.faces, parts.clock, self.requests.take)
         self.static = StaticFiles(self.root)
-        self.trusted = [ipaddress.ip_network(text.strip(), strict=False)
-                        for text in parts.config.trusted_proxies.split(",") if text.strip()]  # fmt: skip
+        self.addresses = Addresses(parts.config.trusted_proxies)
         self.templates = _templates()
         self.documents: dict[str, Any] = {}
         self.failures: dict[str, list[float]] = {}
@@ -227,15 +226,13 @@ class Console:
                 await visit.form.close()
 
     async def _check_form(self, visit: Visit, page: Page) -> None:
-        """A form of this very console, sent by who is signed in. Raises Forbidden, TooLarge."""
+        """A form of this very console, sent by who is signed in. Raises Forbidden, TooLarge, BadForm."""
         request = visit.request
-        if int(request.headers.get("content-length") or 0) > BODY_MAX:
-            raise TooLarge(f"At most {BODY_MAX // 1024 // 1024} MB can be sent here.", hint="Split the file.")
         origin = request.headers.get("origin")
         own = f"{self.scheme_of(request)}://{request.headers.get('host', '')}"
         if origin is not None and origin != own:
             raise Forbidden("This form was sent from another site, so nothing was done.")
-        visit.form = await request.form(max_part_size=FIELD_MAX, max_files=4, max_fields=200)
+        visit.form = await read_form(request, OPEN_BODY_MAX if page.open else BODY_MAX)
         if visit.token and visit.field("csrf") != visit.csrf:
             raise Forbidden(
                 "This form is out of date, so nothing was done.", hint="Go back, load the page again and repeat it."
@@ -304,7 +301,7 @@ class Console:
             address = ipaddress.ip_address(client[0])
         except ValueError:
             return False
-        if any(address in network for network in self.trusted):
+        if any(address in network for network in self.addresses.trusted):
             return True
         return address.is_loopback and not trusted_only
 

@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from ordermill.console.visit import Page, Visit
-from ordermill.core.errors import Refusal, TooOften
+from ordermill.core.errors import Forbidden, Refusal, TooOften
 from ordermill.core.order import Mode
 from ordermill.core.watching import Session
 from ordermill.store.console import SESSION_US, account_of
@@ -74,8 +74,10 @@ async def _start(visit: Visit, session: Session, following: str) -> Response:
 
 
 async def leave(visit: Visit) -> Response:
-    """POST /logout: here, or everywhere."""
+    """POST /logout: here, or everywhere, which takes an administrator: it ends the sessions of others."""
     if visit.field("everywhere"):
+        if not visit.may("admin"):
+            raise Forbidden("You may not do that here.", hint=visit.why_not("admin"))
         ended = await visit.console.store.end_sessions(visit.account_id)
         await visit.note("signed everybody out", f"{ended} sessions")
     else:
@@ -125,7 +127,11 @@ def _recent(visit: Visit) -> list[float]:
 
 
 def _address(visit: Visit) -> str:
-    return visit.request.client.host if visit.request.client else ""
+    """Behind a trusted proxy that of who asks it, so that nobody's tries close the door to everybody."""
+    request = visit.request
+    forwarded = ", ".join(request.headers.getlist("x-forwarded-for"))  # the last line is the proxy's own
+    peer = request.client.host if request.client else ""
+    return visit.console.addresses.of(peer, {"x-forwarded-for": forwarded})
 
 
 PAGES = (

@@ -30,7 +30,7 @@ from ordermill.failpoints import reach
 from ordermill.web import observe
 from ordermill.web.auth import Authenticator, require, sender_of
 from ordermill.web.face import Face, Router
-from ordermill.web.http import Reply, Request, Route
+from ordermill.web.http import STREAMING, Reply, Request, Route
 from ordermill.web.limits import AtWork, BodyReader, ClientGone, RateLimiter, stream_body
 from ordermill.web.throttle import Addresses, FailedKeys
 
@@ -116,8 +116,7 @@ class Web:
         request = _request(scope)
         told: dict[str, Any] = {}
         try:
-            peer = (scope.get("client") or ("",))[0]
-            reply = await self._guarded(face, router, request, receive, told, peer)
+            reply = await self._guarded(face, router, request, receive, told, scope)
         except ClientGone:
             return
         except Refusal as refusal:
@@ -134,8 +133,9 @@ class Web:
         self._tell(face, request, reply, started, told)
 
     async def _guarded(
-        self, face: Face, router: Router, request: Request, receive: Receive, told: dict[str, Any], peer: str
+        self, face: Face, router: Router, request: Request, receive: Receive, told: dict[str, Any], scope: Scope
     ) -> Reply:
+        peer = (scope.get("client") or ("",))[0]
         try:
             route, request.params = router.find(request.method, request.path)
         except MethodNotAllowed:
@@ -152,6 +152,7 @@ class Web:
         if self.draining:
             raise Overloaded("the server is leaving; send this again in a moment", retry_after_s=2)
         if route.stream:
+            scope.setdefault("state", {})[STREAMING] = True  # from here on the server's deadline is a patient one
             request.stream = stream_body(request.headers, receive)
             return await route.handler(request)
         body = await self.bodies.read(request.headers, receive, face.body_bytes_max)

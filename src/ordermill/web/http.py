@@ -14,6 +14,7 @@ from ordermill.core.errors import Invalid
 from ordermill.core.memo import Answer, Memo
 
 JSON = "application/json"
+STREAMING = "ordermill.streaming"  # in a scope's state: this sender is known, and may send for as long as they like
 CHUNK = 50  # orders read before other requests get a turn (measured: docs/performance.md)
 
 

@@ -9,28 +9,39 @@ import socket
 from typing import Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ordermill.web.http import STREAMING
 
 from ordermill.web.accepting import Acceptor
 
 GRACE_S = 8.0
-STREAMING_PATHS = frozenset(("/api/v1/orders/stream", "/api/v1/imports"))  # bodies of any size
-STREAM_IDLE_S = 300.0  # how long such a body may say nothing
+STREAM_IDLE_S = 300.0  # how long a body of any size, once it is let in, may say nothing
+
+
+class HeadTooLarge(Exception):
+    """Ends the parsing: nothing of the request is to be worked on."""
 
 
 class DeadlineProtocol(HttpToolsProtocol):
     """uvicorn's protocol, cutting whoever takes longer than `deadline_s` to send one request, head and body.
 
     uvicorn itself never cuts a silent or dripping client: every byte renews its keep-alive timer. One timer per request
-    is enough; one per message costs more than it guards. A head above `header_bytes_max` is cut off as well.
+    is enough; one per message costs more than it guards. Only a request that the application has marked as STREAMING
+    in its scope's state, which it does once it knows who sends, may take as long as something comes.
+
+    A head above `header_bytes_max` is refused: by its parts as they are read, and by its bytes while the parser keeps
+    them to itself (it hands out a header when that is whole, and puts it together in time that grows with the square).
     """
 
     deadline_s = 30.0
     header_bytes_max = 32 * 1024
-    streaming_paths = STREAMING_PATHS
-    _streaming = False
     _deadline: asyncio.TimerHandle | None = None
     _awaiting = True  # the next byte begins a request
+    _head_bytes = 0  # of the parts that were read
+    _held_bytes = 0  # since a head, a piece of a body or a message last ended: of a head, or of trailers
+    _too_large = False
+    _heard_at = 0.0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -43,39 +54,70 @@ class DeadlineProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._awaiting and self._deadline is None:
             self._start_deadline()
+        self._held_bytes += len(data)
         super().data_received(data)
+        if self._held_bytes > self.header_bytes_max and not self.transport.is_closing():
+            self._refuse_head()
 
     def on_message_begin(self) -> None:
         self._awaiting = False
         self._head_bytes = 0
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        self._count_head(len(url))
+        super().on_url(url)
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes > self.header_bytes_max:
-            self.transport.close()
-            return
+        self._count_head(len(name) + len(value) + 4)
         super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
-        if self._streaming:  # of any size, so any time, as long as something comes
-            self._stop_deadline()
-            self._start_deadline()
+        self._held_bytes = 0
+        if self._is_streaming():
+            self._heard_at = self.loop.time()
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
+        self._held_bytes = 0
         super().on_headers_complete()
-        self._streaming = self.scope.get("path") in self.streaming_paths
 
     def on_message_complete(self) -> None:
+        self._held_bytes = 0
         self._awaiting = True
-        self._streaming = False
         self._stop_deadline()
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_streaming() and self.cycle.response_complete:  # answered before its end: now it is as any other
+            self.scope["state"].pop(STREAMING)
+            self._stop_deadline()
+            self._start_deadline()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._too_large:
+            self._refuse_head()
+        else:
+            super().send_400_response(msg)
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self.header_bytes_max:
+            self._too_large = True
+            raise HeadTooLarge
+
+    def _refuse_head(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:  # else this would stand within another answer
+            self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()
+
+    def _is_streaming(self) -> bool:
+        return not self._awaiting and STREAMING in self.scope["state"]
+
     def _start_deadline(self) -> None:
-        wait_s = STREAM_IDLE_S if self._streaming else self.deadline_s
-        self._deadline = self.loop.call_later(wait_s, self._cut)
+        self._heard_at = self.loop.time()
+        self._deadline = self.loop.call_later(self.deadline_s, self._cut)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:
@@ -83,11 +125,17 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _cut(self) -> None:
-        self._deadline = None
-        if self._streaming and self.flow is not None and self.flow.read_paused:  # it is us who keep the client waiting
-            self._start_deadline()
+        left_s = self._streaming_left_s() if self._is_streaming() else 0.0
+        if left_s > 0:
+            self._deadline = self.loop.call_later(left_s, self._cut)
             return
+        self._deadline = None
         self.transport.close()
+
+    def _streaming_left_s(self) -> float:
+        if self.flow.read_paused:  # it is us who keep the client waiting
+            return STREAM_IDLE_S
+        return self._heard_at + STREAM_IDLE_S - self.loop.time()
 
 
 def protocol(deadline: float, header_bytes: int) -> type[DeadlineProtocol]:

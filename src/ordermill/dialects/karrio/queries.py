@@ -38,17 +38,22 @@ _LOST_PLUS = re.compile(r"(T.*\d) (\d\d:?\d\d)$")
 
 
 class Paging(msgspec.Struct, frozen=True):
-    """Which page, and the other pairs of the query, which its links repeat."""
+    """Which page, and the other pairs of the query, which its links repeat.
+
+    `forth`, `back`: how far off its neighbours begin, where that is less than `limit`.
+    """
 
     limit: int
     offset: int
     kept: tuple[tuple[str, str], ...]
+    forth: int | None = None
+    back: int | None = None
 
     def links(self, url: str, count: int) -> tuple[str | None, str | None]:
         """(next, previous) as absolute links; `offset` is left out when it is 0."""
-        after = self.offset + self.limit
+        after = self.offset + (self.forth or self.limit)
         following = self._link(url, after) if after < count else None
-        before = self._link(url, max(self.offset - self.limit, 0)) if self.offset else None
+        before = self._link(url, max(self.offset - (self.back or self.limit), 0)) if self.offset else None
         return following, before
 
     def _link(self, url: str, offset: int) -> str:

@@ -27,6 +27,7 @@ from ordermill.web.http import Reply, Request, Route, in_chunks
 
 PREFIX = "/v1"
 PAGE_MAX = 1_000  # the contract names no upper bound; a longer page is cut to this
+RESOURCES_MAX = 50_000  # of all operations on a page: it ends early where they are more, but not before its first
 ITEMS_AT_ONCE = 1_000  # resources read from the ledger at once
 
 T = TypeVar("T")
@@ -88,14 +89,22 @@ class Calls:
         return _ok(request, await self._operation(batch, await self._items(request, batch)))
 
     async def list_operations(self, request: Request) -> Reply:
-        """GET /batches/operations: newest first."""
+        """GET /batches/operations: newest first. The page before is looked at too: its link must not skip any."""
         pairs = request.query()
         paging = queries.read_paging(pairs, PAGE_MAX)
         query = queries.read_operation_query(pairs, paging)
         if query is None:
             return _page(request, paging, (), 0)
-        page = await self.mill.find_batches(request.who, query)
-        shown = [await self._operation(batch, await self._items(request, batch)) for batch in page.entries]
+        before = min(paging.offset, paging.limit)
+        both = msgspec.structs.replace(query, offset=paging.offset - before, limit=before + paging.limit)
+        page = await self.mill.find_batches(request.who, both)
+        earlier, batches = page.entries[:before], page.entries[before:]
+        forth, back = _fitting(batches), before - len(earlier) + _fitting(earlier[::-1])
+        shown = [await self._operation(batch, await self._items(request, batch)) for batch in batches[:forth]]
+        if forth < len(batches):
+            paging = msgspec.structs.replace(paging, forth=forth)
+        if back < before:
+            paging = msgspec.structs.replace(paging, back=back)
         return _page(request, paging, shown, page.count)
 
     async def _items(self, request: Request, batch: Batch) -> list[Item]:
@@ -193,6 +202,16 @@ async def _found(pending: Awaitable[T]) -> T | None:
         return await pending
     except NotFound:
         return None
+
+
+def _fitting(batches: Sequence[Batch]) -> int:
+    """How many of them one page holds: the first, and those with which it does not hold too many resources."""
+    held = 0
+    for number, batch in enumerate(batches):
+        held += batch.counts.received
+        if number and held > RESOURCES_MAX:
+            return number
+    return len(batches)
 
 
 def refuse_bad(drafts: tuple[Draft, ...]) -> None:
