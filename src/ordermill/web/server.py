@@ -11,9 +11,8 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from ordermill.web.http import STREAMING
-
 from ordermill.web.accepting import Acceptor
+from ordermill.web.http import STREAMING
 
 GRACE_S = 8.0
 STREAM_IDLE_S = 300.0  # how long a body of any size, once it is let in, may say nothing
