@@ -214,3 +214,15 @@ def _all():  # type: ignore[no-untyped-def]
     from ordermill.core.query import BatchQuery
 
     return BatchQuery()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("DELETE", "/batches", 405), ("PUT", "/login", 405), ("GET", "/static/none.css", 404)],
+)
+async def test_what_is_not_there_or_not_done_is_told_as_that(
+    visitor: Visitor, method: str, path: str, status: int
+) -> None:
+    answer = await visitor.http.request(method, path)
+    assert answer.status_code == status, answer.text
+    assert ("GET" in answer.headers.get("allow", "")) == (status == 405)

@@ -43,7 +43,16 @@ from ordermill.console.static_files import PREFIX as STATIC
 from ordermill.console.static_files import StaticFiles
 from ordermill.console.visit import Page, Visit
 from ordermill.core.endpoints import Endpoints
-from ordermill.core.errors import Conflict, Forbidden, NotFound, Overloaded, Refusal, TooLarge, Unauthorized
+from ordermill.core.errors import (
+    Conflict,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+    Refusal,
+    TooLarge,
+    Unauthorized,
+)
 from ordermill.core.mill import Mill
 from ordermill.core.watching import Session
 from ordermill.dialects.dialect import Dialect
@@ -69,7 +78,8 @@ SEALS = {
     "cross-origin-opener-policy": "same-origin",
 }
 STATUSES: dict[type[Refusal], int] = {
-    BadForm: 400, Unauthorized: 401, Forbidden: 403, NotFound: 404, Conflict: 409, TooLarge: 413, Overloaded: 503,
+    BadForm: 400, Unauthorized: 401, Forbidden: 403, NotFound: 404, MethodNotAllowed: 405, Conflict: 409,
+    TooLarge: 413, Overloaded: 503,
 }  # fmt: skip
 MODULES = (
     pages_import,
@@ -188,15 +198,16 @@ class Console:
             return await self._refuse(request, fault, status=500)
 
     def _find(self, request: Request) -> Endpoint:
-        partial = False
+        allowed: set[str] = set()
         for route in self.routes:
             match, child = route.matches(request.scope)
             if match is Match.FULL:
                 request.scope.update(child)
                 return cast("Endpoint", route.endpoint)
-            partial = partial or match is Match.PARTIAL
-        if partial:
-            raise HTTPException(405, "this page does not take that kind of request")
+            if match is Match.PARTIAL:
+                allowed |= route.methods or set()
+        if allowed:
+            raise MethodNotAllowed("This page does not take that kind of request.", allowed=tuple(sorted(allowed)))
         raise NotFound("There is no such page.", hint="Go back to the overview, or search for an order or a batch.")
 
     # one page
@@ -275,6 +286,8 @@ class Console:
         visit.live = False
         page = await visit.page("error.html", status=status, title="That did not work", nav="", refusal=refusal,
                                 code=status, away_since=self.away_since if away else None)  # fmt: skip
+        if isinstance(refusal, MethodNotAllowed) and refusal.allowed:
+            page.headers["allow"] = ", ".join(refusal.allowed)
         if status == 503:
             page.headers["retry-after"] = str(AWAY_RETRY_S)
         if away and request.method == "GET":
@@ -340,8 +353,9 @@ def _templates() -> Environment:
 
 
 def _of_http(error: HTTPException) -> Refusal:
-    refusal: Refusal = TooLarge(str(error.detail)) if error.status_code == 413 else Conflict(str(error.detail))
-    return refusal
+    """What the framework refuses, as a refusal of ours."""
+    kinds: dict[int, type[Refusal]] = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
+    return kinds.get(error.status_code, Conflict)(str(error.detail))
 
 
 def _pack(response: Response, accept: str) -> None:
