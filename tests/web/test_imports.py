@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from speaking import Client
 
 from ordermill.examples import night
+from ordermill.files.reading import Reading
 
 pytestmark = pytest.mark.anyio
 API = "/api/v1"
@@ -64,6 +66,21 @@ async def test_a_plan_changes_how_the_file_is_read(client: Client) -> None:
     assert answer.status_code == 422
     assert "whoo" in answer.json()["detail"]
     assert (await client.call("PUT", path, {"colums": {}})).status_code == 422
+
+
+async def test_a_file_is_looked_at_beside_the_loop_that_answers(client: Client, monkeypatch: Any) -> None:
+    looked: list[bool] = []
+
+    class Looking(Reading):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            looked.append(threading.current_thread() is threading.main_thread())
+            super().__init__(*args, **more)
+
+    monkeypatch.setattr("ordermill.web.imports.Reading", Looking)
+    found = await upload(client, night.text(3, {}))
+    answer = await client.call("PUT", f"{API}/imports/{found['id']}/plan", {"contract": "karrio"})
+    assert answer.status_code == 200
+    assert looked == [False, False]
 
 
 async def test_stop_and_start_again(client: Client) -> None:

@@ -126,12 +126,11 @@ class Imports:
         `guessed`: the preset that nobody named, which is told among the guesses.
         """
         try:
-            with Reading(path, plan, self.contracts, name=job.name) as reading:
-                made = summary(reading.understood)
-                if guessed is not None:
-                    made = msgspec.structs.replace(made, guesses=(saved.told(guessed), *made.guesses))
-                understood = _encode(made).decode()
-                state, message = ImportState.READY, ""
+            made = await asyncio.to_thread(self._understood, job, path, plan)
+            if guessed is not None:
+                made = msgspec.structs.replace(made, guesses=(saved.told(guessed), *made.guesses))
+            understood = _encode(made).decode()
+            state, message = ImportState.READY, ""
         except Unusable as error:
             understood, state = "{}", ImportState.FAILED
             message = str(error).replace(path.name, job.name)  # the name it was sent under, not that of our copy
@@ -146,6 +145,11 @@ class Imports:
         )
         await self.imports.set_file(job)
         return job
+
+    def _understood(self, job: ImportJob, path: Path, plan: Plan) -> Summary:
+        """Reads the whole file, so not where requests are answered."""
+        with Reading(path, plan, self.contracts, name=job.name) as reading:
+            return summary(reading.understood)
 
     async def list_imports(self, request: Request) -> Reply:
         """GET /imports: newest first."""
