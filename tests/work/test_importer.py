@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from ordermill.examples import night
 from ordermill.files.checking import Report
 from ordermill.files.mapping import Plan
 from ordermill.files.reading import Reading
+from ordermill.files.sniffing import Unusable
 from ordermill.store.ledger import Ledger
+from ordermill.work.apart import AskedToEnd
 from ordermill.work.importer import Importer, Running
 from ordermill.work.stepping import ClockSteps
 
@@ -337,6 +340,68 @@ async def test_a_reader_that_is_killed_is_told_and_leaves_everything_as_it_was(
     left = await importer.imports.get(sender, job.id)
     assert (left.state, left.batch_id) == (ImportState.FAILED, None)
     assert "the reader ended" in left.message
+
+
+async def test_a_reader_that_gets_the_servers_signal_goes_on(
+    ledger: Ledger, importer: Importer, sender: Sender, file: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service manager sends it to every process of the server; this one ends when nobody reads any more."""
+    started: list[asyncio.subprocess.Process] = []
+    start = asyncio.create_subprocess_exec
+
+    async def starting(*words: Any, **more: Any) -> asyncio.subprocess.Process:
+        started.append(await start(*words, **more))
+        return started[-1]
+
+    monkeypatch.setattr("ordermill.work.apart.asyncio.create_subprocess_exec", starting)
+    beside = Importer(
+        ledger, importer.imports, importer.contracts, clock, owner="test", chunk=1, settings=b"{}", apart_from_bytes=0
+    )
+    attempt = Try(beside, sender, file(2_000))
+    saw = attempt._saw
+
+    def signalled(running: Running) -> None:
+        if len(attempt.seen) == 1:
+            started[0].send_signal(signal.SIGTERM)
+        saw(running)
+
+    attempt._saw = signalled  # type: ignore[method-assign]
+    assert (await attempt.run()).state is ImportState.COMPLETED
+    assert (await attempt.batch()).counts.received == 2_000
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("state", [ImportState.QUEUED, ImportState.CHECKING])
+async def test_a_reader_that_is_ended_with_the_server_leaves_its_work_to_the_next_one(
+    importer: Importer, sender: Sender, file: Any, monkeypatch: pytest.MonkeyPatch, state: ImportState, asked: bool
+) -> None:
+    fresh = ImportJob(account_id=0, id=0, mode=Mode.LIVE, key_id="", name="night.csv", state=state)
+    job = await importer.imports.create(sender, fresh)
+    await importer.imports.save_part(job, 0, file(320).read_bytes())
+    stopping = asyncio.Event()
+    frames = importer.frames
+
+    async def ended(reading: Reading, skip: int) -> Any:
+        async for frame in frames(reading, skip):
+            yield frame
+            break
+        if not asked:
+            stopping.set()
+        raise (AskedToEnd if asked else Unusable)("the reader ended")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importer, "frames", ended)
+        assert await importer.run_once(stopping)
+    left = await importer.imports.get(sender, job.id)
+    assert (left.state, left.owner) == (state, None)
+    assert await importer.run_once()
+    done = await importer.imports.get(sender, job.id)
+    if state is ImportState.CHECKING:
+        assert done.state is ImportState.READY
+        return
+    batch = await importer.store.find_batch(sender, done.batch_id or 0)
+    assert batch is not None
+    assert (done.state, batch.counts.created) == (ImportState.COMPLETED, 320)
 
 
 async def test_one_import_that_cannot_be_worked_on_does_not_end_the_others(
