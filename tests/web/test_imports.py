@@ -14,6 +14,7 @@ from speaking import Client
 
 from ordermill.examples import night
 from ordermill.files.reading import Reading
+from ordermill.store.imports import ImportLedger
 
 pytestmark = pytest.mark.anyio
 API = "/api/v1"
@@ -208,6 +209,42 @@ async def test_a_stream_that_broke_off_is_sent_again_and_doubles_nothing(client:
     *again, end = await stream(client, ndjson(orders), key="night-1")
     assert all(line["replayed"] for line in again)
     assert end["counts"]["created"] == 1_500
+
+
+async def test_a_stream_that_is_sent_again_while_the_first_one_still_waits_is_not_doubled(
+    client: Client, monkeypatch: Any
+) -> None:
+    """The first has no batch yet: its first lines wait for their turn in the ledger."""
+    waits, goes_on = asyncio.Event(), asyncio.Event()
+    open_batch = ImportLedger.open_batch
+
+    async def waiting(self: ImportLedger, *words: Any) -> int:
+        waits.set()
+        await goes_on.wait()
+        return await open_batch(self, *words)
+
+    monkeypatch.setattr(ImportLedger, "open_batch", waiting)
+    orders = [order(number) for number in range(5)]
+    first = asyncio.ensure_future(stream(client, ndjson(orders), key="again"))
+    await asyncio.wait_for(waits.wait(), 10)
+    headers = {"authorization": f"Bearer {client.key}", "idempotency-key": "again"}
+    second = asyncio.ensure_future(
+        client.http.post(f"{API}/orders/stream?contract=karrio", content=ndjson(orders), headers=headers)
+    )
+    await asyncio.wait({second}, timeout=0.5)
+    goes_on.set()
+    answer = await second
+    assert (answer.status_code, answer.headers["retry-after"]) == (409, "60")
+    assert (await first)[-1]["counts"]["created"] == 5
+    *lines, end = await stream(client, ndjson(orders), key="again")
+    assert all(line["replayed"] for line in lines)
+    jobs = (await client.get(f"{API}/imports")).json()["data"]
+    assert [job["batchId"] for job in jobs if job["name"] == "stream"] == [end["batchId"]]
+
+
+async def test_a_stream_without_lines_is_no_obstacle_to_one_with_lines(client: Client) -> None:
+    assert (await stream(client, b"", key="night"))[-1]["done"] is True
+    assert (await stream(client, ndjson([order(1)]), key="night"))[-1]["counts"]["created"] == 1
 
 
 async def test_another_stream_under_the_same_key_is_refused(client: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ordermill.files.checking import Report
 from ordermill.files.mapping import Plan
 from ordermill.files.reading import Reading
 from ordermill.files.sniffing import Unusable
+from ordermill.store import imports as store_imports
 from ordermill.store.ledger import Ledger
 from ordermill.work.apart import AskedToEnd
 from ordermill.work.importer import Importer, Running
@@ -248,6 +250,29 @@ async def test_only_one_may_work_on_an_import_until_the_lease_is_over(
     assert not await importer.imports.renew(mine, 0)
     assert await importer.imports.renew(yours, 0)
     assert not await importer.imports.leave(mine)
+
+
+async def test_of_streams_that_begin_at_once_under_one_key_only_one_goes_on(
+    importer: Importer, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = store_imports._create
+
+    def slowly(*words: Any) -> ImportJob:
+        time.sleep(0.2)  # between looking and writing, in a lane's thread
+        return create(*words)
+
+    monkeypatch.setattr(store_imports, "_create", slowly)
+    fresh = ImportJob(
+        account_id=0, id=0, mode=Mode.LIVE, key_id="", name="stream", state=ImportState.STOPPED, fingerprint="same"
+    )
+    tries = [importer.imports.take_stream(sender, fresh, f"connection {number}") for number in range(12)]
+    taken = [job for job in await asyncio.gather(*tries) if job is not None]
+    assert [job.state for job in taken] == [ImportState.STREAMING]
+    assert [job.id for job in await importer.imports.find_page(sender, 50)] == [taken[0].id]
+    await importer.imports.leave(msgspec.structs.replace(taken[0], state=ImportState.STOPPED))
+    again = await importer.imports.take_stream(sender, fresh, "another")
+    assert again is not None
+    assert (again.id, again.attempt) == (taken[0].id, taken[0].attempt + 1)
 
 
 async def test_a_file_in_the_ledger_is_imported_by_whoever_finds_it(

@@ -22,6 +22,14 @@ SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprin
     parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
 FROM import_job WHERE account_id = ? AND mode = ? AND fingerprint = ? AND batch_id IS NOT NULL ORDER BY id DESC LIMIT 1
 
+-- name: find_stream_by_fingerprint
+-- Whether or not it has a batch yet, the one that has first; but none that ended without a line: nothing came of it.
+SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprint, plan, understood, report, batch_id,
+    parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
+FROM import_job
+WHERE account_id = ? AND mode = ? AND fingerprint = ? AND (batch_id IS NOT NULL OR state <> 'completed')
+ORDER BY CASE WHEN batch_id IS NULL THEN 1 ELSE 0 END, id DESC LIMIT 1
+
 -- name: find_import_by_batch
 SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprint, plan, understood, report, batch_id,
     parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
