@@ -9,9 +9,11 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from speaking import Client
 
+from ordermill.core.importing import ImportState
 from ordermill.examples import night
 from ordermill.files.reading import Reading
 from ordermill.store.imports import ImportLedger
@@ -104,6 +106,40 @@ async def test_imports_are_listed_and_forgotten(client: Client) -> None:
     assert [entry["id"] for entry in rest["data"]] == ids[:1]
     assert (await client.call("DELETE", f"{API}/imports/{ids[0]}")).status_code == 204
     assert (await client.get(f"{API}/imports/{ids[0]}")).status_code == 404
+
+
+async def test_the_batch_of_an_import_that_is_deleted_half_way_is_ended(client: Client) -> None:
+    house = client.house
+    found = await upload(client, night.text(2_500, {}))
+    path = f"{API}/imports/{found['id']}"
+    await client.post(f"{path}/start")
+    leaving = asyncio.Event()
+    leaving.set()
+    assert await house.importer.run_once(leaving)  # one chunk
+    assert (await client.post(f"{path}/stop")).json()["state"] == "stopped"
+    stopped = (await client.get(path)).json()
+    assert (await client.call("DELETE", path)).status_code == 204
+    batch = (await client.get(f"{API}/batches/{stopped['batchId']}")).json()
+    assert (batch["status"], batch["counts"]["created"]) == ("cancelled", 1_000)
+    assert batch["finishedAt"] is not None
+    events = await client.data(f"{API}/events", type="batch.completed_with_errors")
+    assert stopped["batchId"] in json.dumps(events)
+
+
+async def test_an_import_whose_worker_has_not_noticed_the_stop_is_not_deleted(client: Client) -> None:
+    imports = client.house.importer.imports
+    found = await upload(client, night.text(3, {}))
+    path = f"{API}/imports/{found['id']}"
+    await client.post(f"{path}/start")
+    job = next(job for job in await imports.find_due() if f"imp_{job.id}" == found["id"])
+    claimed = await imports.claim(job, "busy")
+    assert claimed is not None
+    await client.post(f"{path}/stop")
+    answer = await client.call("DELETE", path)
+    assert (answer.status_code, answer.headers["retry-after"]) == (409, "2")
+    assert not await imports.renew(claimed, 0)  # this is how it notices
+    await imports.leave(msgspec.structs.replace(claimed, state=ImportState.STOPPED))
+    assert (await client.call("DELETE", path)).status_code == 204
 
 
 async def test_nobody_sees_the_imports_of_another_account(client: Client) -> None:

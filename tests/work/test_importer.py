@@ -323,6 +323,31 @@ async def test_an_import_that_is_worked_on_cannot_be_dropped(importer: Importer,
         await importer.imports.drop(sender, job.id)
 
 
+async def test_whoever_has_lost_an_import_that_is_gone_by_now_says_so(
+    importer: Importer, sender: Sender, file: Any, clock: Clock
+) -> None:
+    """Its lease ran out (the machine slept), somebody deleted it, and the next chunk is behind."""
+    attempt = Try(importer, sender, file(350))
+    drop = importer.imports.drop
+
+    async def renew(job: ImportJob, permille: int) -> bool:
+        clock.advance(LEASE_S + 1)
+        await importer.imports.move(msgspec.structs.replace(job, state=ImportState.RUNNING), ImportState.STOPPED)
+        await drop(sender, job.id)
+        return False
+
+    importer.imports.renew = renew  # type: ignore[method-assign]
+    saw = attempt._saw
+
+    def slowly(running: Running) -> None:
+        clock.advance(2)
+        saw(running)
+
+    attempt._saw = slowly  # type: ignore[method-assign]
+    job = await attempt.run()
+    assert (job.state, job.message) == (ImportState.CANCELLED, "deleted")
+
+
 async def test_a_large_file_is_read_in_a_process_of_its_own_and_comes_to_the_same(
     ledger: Ledger, importer: Importer, sender: Sender, file: Any, clock: Clock
 ) -> None:

@@ -16,6 +16,7 @@ from ordermill.store.engine import Row, Transaction
 from ordermill.store.lanes import Lanes
 
 _NEWEST = 2**62
+STOPS_WITHIN_S = 2  # who works on an import looks once a second whether it is still wanted
 
 
 class ImportLedger:
@@ -97,17 +98,29 @@ class ImportLedger:
             raise Conflict(f"this import is no longer {job.state.value}")
         return msgspec.structs.replace(job, state=to, message=message)
 
+    async def retire(self, job: ImportJob) -> None:
+        """Nobody can go on with it from here on. Raises Conflict for one that is being worked on."""
+        now = self.clock()
+        written = await self.lanes.write(
+            lambda tx: tx.run(
+                "retire_import", ImportState.CANCELLED.value, "deleted", now, now, job.account_id, job.mode, job.id, now
+            )
+        )
+        if written != 1:
+            raise _busy()
+
     async def drop(self, sender: Sender, number: int) -> None:
-        """Raises Conflict for one that is being worked on."""
+        """Raises Conflict for one that is being worked on. A batch that it has begun is to be ended before."""
+        now = self.clock()
 
         def verb(tx: Transaction) -> int:
-            written = tx.run("drop_import", sender.account_id, sender.mode, number)
+            written = tx.run("drop_import", sender.account_id, sender.mode, number, now)
             if written:
                 tx.run("drop_parts", sender.account_id, number)
             return written
 
         if await self.lanes.write(verb) != 1:
-            raise Conflict("this import is being worked on", hint="stop it first")
+            raise _busy()
 
     # working on it
 
@@ -209,6 +222,12 @@ def new_batch(sender: Sender, submission: Submission, number: int, now: int) -> 
         updated_at=now,
         finished_at=None,
         size_bytes=submission.size_bytes,
+    )
+
+
+def _busy() -> Conflict:
+    return Conflict(
+        "this import is being worked on", hint="stop it, and try again in a moment", retry_after_s=STOPS_WITHIN_S
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -210,8 +211,18 @@ class Imports:
         """DELETE /imports/{id}: the file and what is known of it. Its orders and its batch stay."""
         read_query(request.query(), ())
         job = await self.find(request)
+        await self._end_batch(request.who, job)
         await self.imports.drop(request.who, job.id)
         return Reply(204)
+
+    async def _end_batch(self, who: Sender, job: ImportJob) -> None:
+        """Without its file nothing more comes into the batch that it has begun: it ends as one that is cancelled."""
+        batch = None if job.batch_id is None else await self.mill.get_batch(who, job.batch_id)
+        if batch is None or batch.status.final:
+            return
+        await self.imports.retire(job)  # first, so that nobody goes on with it while its batch ends
+        with suppress(Conflict):  # it was cancelled meanwhile
+            await self.mill.cancel_batch(who, batch.id)
 
     async def errors_csv(self, request: Request) -> Reply:
         """GET /imports/{id}/errors.csv: the failed rows, their columns untouched and in order, the reasons behind."""

@@ -337,8 +337,10 @@ class _Walk:
         return await self._leave(self.stopped_as, "stopped")
 
     async def _given_up(self) -> ImportJob:
-        """Somebody stopped it, or it is somebody else's."""
-        found = await self.imports.get(self.job.sender, self.job.id)
+        """Somebody stopped it, or it is somebody else's, or there is no such import any more."""
+        found = await self.imports.find(self.job.sender, self.job.id)
+        if found is None:
+            return _replace(self.job, state=ImportState.CANCELLED, message="deleted")
         if found.owner == self.job.owner and found.attempt == self.job.attempt and found.state is ImportState.STOPPED:
             return await self._leave(ImportState.STOPPED, "stopped")
         return found

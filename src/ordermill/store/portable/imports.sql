@@ -76,8 +76,20 @@ WHERE account_id = ? AND mode = ? AND id = ? AND batch_id IS NULL AND state IN (
 UPDATE import_job SET state = ?, message = ?, updated_at = ?
 WHERE account_id = ? AND mode = ? AND id = ? AND state = ?
 
+-- name: retire_import
+-- Nobody works on it and nobody will: it is about to be dropped. Whoever thinks that it is still theirs is wrong.
+UPDATE import_job SET state = ?, message = ?, owner = NULL, attempt = attempt + 1, lease_until = NULL, updated_at = ?,
+    finished_at = ?
+WHERE account_id = ? AND mode = ? AND id = ?
+    AND state IN ('receiving', 'ready', 'failed', 'stopped', 'cancelled', 'completed')
+    AND (owner IS NULL OR lease_until IS NULL OR lease_until < ?)
+
 -- name: drop_import
-DELETE FROM import_job WHERE account_id = ? AND mode = ? AND id = ? AND state IN ('receiving', 'ready', 'failed', 'stopped', 'cancelled', 'completed')
+-- One that was just stopped is still in the hands of its owner, until that one has noticed it.
+DELETE FROM import_job
+WHERE account_id = ? AND mode = ? AND id = ?
+    AND state IN ('receiving', 'ready', 'failed', 'stopped', 'cancelled', 'completed')
+    AND (owner IS NULL OR lease_until IS NULL OR lease_until < ?)
 
 -- name: save_part
 INSERT INTO import_part (account_id, import_id, number, bytes) VALUES (?, ?, ?, ?)
