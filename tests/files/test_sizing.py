@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -120,3 +122,16 @@ def test_the_content_says_how_much_memory_it_is_worth_and_an_archive_cannot_lie_
     assert sizing.memory_of(path) == sizing.MEMORY_BYTES + most
     path.write_bytes(plain)
     assert sizing.memory_of(path) < sizing.MEMORY_BYTES + 100_000
+
+
+def test_a_signal_to_the_servers_processes_does_not_end_the_looking(
+    read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "told"
+    told = """{"trouble": "group %d"}"""
+    script.write_text(f"#!{sys.executable}\nimport os\nprint('{told}' % os.getpgrp())\n")
+    script.chmod(0o700)
+    monkeypatch.setattr(sizing.sys, "executable", str(script))
+    with pytest.raises(Unusable, match=r"group \d+") as caught:
+        read(workbook(head_and()), name="orders.xlsx")
+    assert not caught.value.message.endswith(f"group {os.getpgrp()}")

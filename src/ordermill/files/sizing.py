@@ -50,7 +50,12 @@ def refuse_too_large(path: Path, name: str, sheet: str | None) -> None:
     found_in = os.pathsep.join(filter(None, sys.path))
     try:
         done = subprocess.run(
-            command, capture_output=True, timeout=TIMEOUT_S, env={**os.environ, "PYTHONPATH": found_in}, check=False
+            command,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            env={**os.environ, "PYTHONPATH": found_in},
+            process_group=0,  # a signal to the server's own group is not for it, not even before it can pass it over
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise Unusable(f"{name} cannot be read as a spreadsheet: it takes too long", "save it as CSV") from None
