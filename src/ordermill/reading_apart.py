@@ -18,7 +18,8 @@ from ordermill.work.apart import Task, write_frame
 
 def main() -> None:
     """Until the end of the file, or until nobody reads what is written."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started this
+    for number in (signal.SIGINT, signal.SIGTERM):  # for whoever started this, who ends it by reading no more
+        signal.signal(number, signal.SIG_IGN)
     out = sys.stdout.buffer
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     contracts = contracts_of(msgspec.json.decode(task.settings, type=Config))

@@ -249,7 +249,7 @@ def test_no_line_that_closes_the_unit_is_lost() -> None:
         "UMask=0077", "StateDirectoryMode=0700", "CapabilityBoundingSet=", "AmbientCapabilities=",
         "ProtectSystem=strict", "ProtectProc=invisible", "ProcSubset=pid", "SystemCallArchitectures=native",
         "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "SystemCallFilter=@system-service",
-        "SystemCallFilter=~@privileged @resources", "SystemCallErrorNumber=EPERM",
+        "SystemCallFilter=~@privileged @resources", "SystemCallErrorNumber=EPERM", "KillMode=mixed",
     ):  # fmt: skip
         assert line in closed
 

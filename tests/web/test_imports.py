@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from speaking import Client
 
+from ordermill.core.importing import ImportState
 from ordermill.examples import night
+from ordermill.files.reading import Reading
+from ordermill.store.imports import ImportLedger
 
 pytestmark = pytest.mark.anyio
 API = "/api/v1"
@@ -66,6 +71,21 @@ async def test_a_plan_changes_how_the_file_is_read(client: Client) -> None:
     assert (await client.call("PUT", path, {"colums": {}})).status_code == 422
 
 
+async def test_a_file_is_looked_at_beside_the_loop_that_answers(client: Client, monkeypatch: Any) -> None:
+    looked: list[bool] = []
+
+    class Looking(Reading):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            looked.append(threading.current_thread() is threading.main_thread())
+            super().__init__(*args, **more)
+
+    monkeypatch.setattr("ordermill.web.imports.Reading", Looking)
+    found = await upload(client, night.text(3, {}))
+    answer = await client.call("PUT", f"{API}/imports/{found['id']}/plan", {"contract": "karrio"})
+    assert answer.status_code == 200
+    assert looked == [False, False]
+
+
 async def test_stop_and_start_again(client: Client) -> None:
     found = await upload(client, night.text(1_200, {}))
     path = f"{API}/imports/{found['id']}"
@@ -86,6 +106,40 @@ async def test_imports_are_listed_and_forgotten(client: Client) -> None:
     assert [entry["id"] for entry in rest["data"]] == ids[:1]
     assert (await client.call("DELETE", f"{API}/imports/{ids[0]}")).status_code == 204
     assert (await client.get(f"{API}/imports/{ids[0]}")).status_code == 404
+
+
+async def test_the_batch_of_an_import_that_is_deleted_half_way_is_ended(client: Client) -> None:
+    house = client.house
+    found = await upload(client, night.text(2_500, {}))
+    path = f"{API}/imports/{found['id']}"
+    await client.post(f"{path}/start")
+    leaving = asyncio.Event()
+    leaving.set()
+    assert await house.importer.run_once(leaving)  # one chunk
+    assert (await client.post(f"{path}/stop")).json()["state"] == "stopped"
+    stopped = (await client.get(path)).json()
+    assert (await client.call("DELETE", path)).status_code == 204
+    batch = (await client.get(f"{API}/batches/{stopped['batchId']}")).json()
+    assert (batch["status"], batch["counts"]["created"]) == ("cancelled", 1_000)
+    assert batch["finishedAt"] is not None
+    events = await client.data(f"{API}/events", type="batch.completed_with_errors")
+    assert stopped["batchId"] in json.dumps(events)
+
+
+async def test_an_import_whose_worker_has_not_noticed_the_stop_is_not_deleted(client: Client) -> None:
+    imports = client.house.importer.imports
+    found = await upload(client, night.text(3, {}))
+    path = f"{API}/imports/{found['id']}"
+    await client.post(f"{path}/start")
+    job = next(job for job in await imports.find_due() if f"imp_{job.id}" == found["id"])
+    claimed = await imports.claim(job, "busy")
+    assert claimed is not None
+    await client.post(f"{path}/stop")
+    answer = await client.call("DELETE", path)
+    assert (answer.status_code, answer.headers["retry-after"]) == (409, "2")
+    assert not await imports.renew(claimed, 0)  # this is how it notices
+    await imports.leave(msgspec.structs.replace(claimed, state=ImportState.STOPPED))
+    assert (await client.call("DELETE", path)).status_code == 204
 
 
 async def test_nobody_sees_the_imports_of_another_account(client: Client) -> None:
@@ -191,6 +245,42 @@ async def test_a_stream_that_broke_off_is_sent_again_and_doubles_nothing(client:
     *again, end = await stream(client, ndjson(orders), key="night-1")
     assert all(line["replayed"] for line in again)
     assert end["counts"]["created"] == 1_500
+
+
+async def test_a_stream_that_is_sent_again_while_the_first_one_still_waits_is_not_doubled(
+    client: Client, monkeypatch: Any
+) -> None:
+    """The first has no batch yet: its first lines wait for their turn in the ledger."""
+    waits, goes_on = asyncio.Event(), asyncio.Event()
+    open_batch = ImportLedger.open_batch
+
+    async def waiting(self: ImportLedger, *words: Any) -> int:
+        waits.set()
+        await goes_on.wait()
+        return await open_batch(self, *words)
+
+    monkeypatch.setattr(ImportLedger, "open_batch", waiting)
+    orders = [order(number) for number in range(5)]
+    first = asyncio.ensure_future(stream(client, ndjson(orders), key="again"))
+    await asyncio.wait_for(waits.wait(), 10)
+    headers = {"authorization": f"Bearer {client.key}", "idempotency-key": "again"}
+    second = asyncio.ensure_future(
+        client.http.post(f"{API}/orders/stream?contract=karrio", content=ndjson(orders), headers=headers)
+    )
+    await asyncio.wait({second}, timeout=0.5)
+    goes_on.set()
+    answer = await second
+    assert (answer.status_code, answer.headers["retry-after"]) == (409, "60")
+    assert (await first)[-1]["counts"]["created"] == 5
+    *lines, end = await stream(client, ndjson(orders), key="again")
+    assert all(line["replayed"] for line in lines)
+    jobs = (await client.get(f"{API}/imports")).json()["data"]
+    assert [job["batchId"] for job in jobs if job["name"] == "stream"] == [end["batchId"]]
+
+
+async def test_a_stream_without_lines_is_no_obstacle_to_one_with_lines(client: Client) -> None:
+    assert (await stream(client, b"", key="night"))[-1]["done"] is True
+    assert (await stream(client, ndjson([order(1)]), key="night"))[-1]["counts"]["created"] == 1
 
 
 async def test_another_stream_under_the_same_key_is_refused(client: Client) -> None:

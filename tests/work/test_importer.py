@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,10 @@ from ordermill.examples import night
 from ordermill.files.checking import Report
 from ordermill.files.mapping import Plan
 from ordermill.files.reading import Reading
+from ordermill.files.sniffing import Unusable
+from ordermill.store import imports as store_imports
 from ordermill.store.ledger import Ledger
+from ordermill.work.apart import AskedToEnd
 from ordermill.work.importer import Importer, Running
 from ordermill.work.stepping import ClockSteps
 
@@ -247,6 +252,29 @@ async def test_only_one_may_work_on_an_import_until_the_lease_is_over(
     assert not await importer.imports.leave(mine)
 
 
+async def test_of_streams_that_begin_at_once_under_one_key_only_one_goes_on(
+    importer: Importer, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = store_imports._create
+
+    def slowly(*words: Any) -> ImportJob:
+        time.sleep(0.2)  # between looking and writing, in a lane's thread
+        return create(*words)
+
+    monkeypatch.setattr(store_imports, "_create", slowly)
+    fresh = ImportJob(
+        account_id=0, id=0, mode=Mode.LIVE, key_id="", name="stream", state=ImportState.STOPPED, fingerprint="same"
+    )
+    tries = [importer.imports.take_stream(sender, fresh, f"connection {number}") for number in range(12)]
+    taken = [job for job in await asyncio.gather(*tries) if job is not None]
+    assert [job.state for job in taken] == [ImportState.STREAMING]
+    assert [job.id for job in await importer.imports.find_page(sender, 50)] == [taken[0].id]
+    await importer.imports.leave(msgspec.structs.replace(taken[0], state=ImportState.STOPPED))
+    again = await importer.imports.take_stream(sender, fresh, "another")
+    assert again is not None
+    assert (again.id, again.attempt) == (taken[0].id, taken[0].attempt + 1)
+
+
 async def test_a_file_in_the_ledger_is_imported_by_whoever_finds_it(
     importer: Importer, sender: Sender, file: Any
 ) -> None:
@@ -295,6 +323,31 @@ async def test_an_import_that_is_worked_on_cannot_be_dropped(importer: Importer,
         await importer.imports.drop(sender, job.id)
 
 
+async def test_whoever_has_lost_an_import_that_is_gone_by_now_says_so(
+    importer: Importer, sender: Sender, file: Any, clock: Clock
+) -> None:
+    """Its lease ran out (the machine slept), somebody deleted it, and the next chunk is behind."""
+    attempt = Try(importer, sender, file(350))
+    drop = importer.imports.drop
+
+    async def renew(job: ImportJob, permille: int) -> bool:
+        clock.advance(LEASE_S + 1)
+        await importer.imports.move(msgspec.structs.replace(job, state=ImportState.RUNNING), ImportState.STOPPED)
+        await drop(sender, job.id)
+        return False
+
+    importer.imports.renew = renew  # type: ignore[method-assign]
+    saw = attempt._saw
+
+    def slowly(running: Running) -> None:
+        clock.advance(2)
+        saw(running)
+
+    attempt._saw = slowly  # type: ignore[method-assign]
+    job = await attempt.run()
+    assert (job.state, job.message) == (ImportState.CANCELLED, "deleted")
+
+
 async def test_a_large_file_is_read_in_a_process_of_its_own_and_comes_to_the_same(
     ledger: Ledger, importer: Importer, sender: Sender, file: Any, clock: Clock
 ) -> None:
@@ -337,6 +390,68 @@ async def test_a_reader_that_is_killed_is_told_and_leaves_everything_as_it_was(
     left = await importer.imports.get(sender, job.id)
     assert (left.state, left.batch_id) == (ImportState.FAILED, None)
     assert "the reader ended" in left.message
+
+
+async def test_a_reader_that_gets_the_servers_signal_goes_on(
+    ledger: Ledger, importer: Importer, sender: Sender, file: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service manager sends it to every process of the server; this one ends when nobody reads any more."""
+    started: list[asyncio.subprocess.Process] = []
+    start = asyncio.create_subprocess_exec
+
+    async def starting(*words: Any, **more: Any) -> asyncio.subprocess.Process:
+        started.append(await start(*words, **more))
+        return started[-1]
+
+    monkeypatch.setattr("ordermill.work.apart.asyncio.create_subprocess_exec", starting)
+    beside = Importer(
+        ledger, importer.imports, importer.contracts, clock, owner="test", chunk=1, settings=b"{}", apart_from_bytes=0
+    )
+    attempt = Try(beside, sender, file(2_000))
+    saw = attempt._saw
+
+    def signalled(running: Running) -> None:
+        if len(attempt.seen) == 1:
+            started[0].send_signal(signal.SIGTERM)
+        saw(running)
+
+    attempt._saw = signalled  # type: ignore[method-assign]
+    assert (await attempt.run()).state is ImportState.COMPLETED
+    assert (await attempt.batch()).counts.received == 2_000
+
+
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("state", [ImportState.QUEUED, ImportState.CHECKING])
+async def test_a_reader_that_is_ended_with_the_server_leaves_its_work_to_the_next_one(
+    importer: Importer, sender: Sender, file: Any, monkeypatch: pytest.MonkeyPatch, state: ImportState, asked: bool
+) -> None:
+    fresh = ImportJob(account_id=0, id=0, mode=Mode.LIVE, key_id="", name="night.csv", state=state)
+    job = await importer.imports.create(sender, fresh)
+    await importer.imports.save_part(job, 0, file(320).read_bytes())
+    stopping = asyncio.Event()
+    frames = importer.frames
+
+    async def ended(reading: Reading, skip: int) -> Any:
+        async for frame in frames(reading, skip):
+            yield frame
+            break
+        if not asked:
+            stopping.set()
+        raise (AskedToEnd if asked else Unusable)("the reader ended")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importer, "frames", ended)
+        assert await importer.run_once(stopping)
+    left = await importer.imports.get(sender, job.id)
+    assert (left.state, left.owner) == (state, None)
+    assert await importer.run_once()
+    done = await importer.imports.get(sender, job.id)
+    if state is ImportState.CHECKING:
+        assert done.state is ImportState.READY
+        return
+    batch = await importer.store.find_batch(sender, done.batch_id or 0)
+    assert batch is not None
+    assert (done.state, batch.counts.created) == (ImportState.COMPLETED, 320)
 
 
 async def test_one_import_that_cannot_be_worked_on_does_not_end_the_others(

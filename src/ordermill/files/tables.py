@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 
 from ordermill.files import fields
+from ordermill.files.sizing import refuse_too_large
 from ordermill.files.sniffing import Sniffed, Unusable, spell_encoding
 from ordermill.files.values import as_text
 
 CELL_CHARS_MAX = 1_000_000
 COLUMNS_MAX = 1_000
 ROWS_TO_HEADER = 20
+NUMERIC_ROWS = 200  # so many tell which columns a spreadsheet keeps as numbers
 OURS = "ordermill_"  # columns that begin so were added by us and are passed over
 
 Row = tuple[int, list[str]]
@@ -150,35 +152,38 @@ def _open_spreadsheet(path: Path, sniffed: Sniffed, sheet: str | None) -> Table:
         from python_calamine import CalamineWorkbook
     except ImportError:
         raise Unusable("spreadsheets cannot be read here: python-calamine is missing", "save the file as CSV") from None
+    refuse_too_large(path, sniffed.name, sheet)
     try:
         book = CalamineWorkbook.from_path(str(path))
         name = sheet or book.sheet_names[0]
         if name not in book.sheet_names:
             raise Unusable(f"{sniffed.name} has no sheet {name!r}", f"it has {', '.join(book.sheet_names)}")
-        cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+        cells = book.get_sheet_by_name(name)
     except Unusable:
         raise
     except Exception as error:
         raise Unusable(f"{sniffed.name} cannot be read as a spreadsheet: {error}") from None
-    filled = (index for index, row in enumerate(cells) if any(as_text(cell).strip() for cell in row))
-    top = list(islice(filled, ROWS_TO_HEADER))
+    done = [0]
+    rows = _sheet_rows(cells, done)
+    top = list(islice(rows, ROWS_TO_HEADER))
     if not top:
         raise Unusable(f"{sniffed.name}, sheet {name}: there is nothing in it")
-    first = top[which_is_header([[as_text(cell) for cell in cells[index]] for index in top])]
-    header = _checked([as_text(cell) for cell in cells[first]], sniffed.name)
+    index = which_is_header([[as_text(cell) for cell in row] for _, row in top])
+    first, row = top[index]
+    header = _checked([as_text(cell) for cell in row], sniffed.name)
+    sample = [*top[index + 1 :], *islice(rows, NUMERIC_ROWS)]
     numeric = frozenset(
-        column for column in range(len(header))
-        if any(isinstance(row[column], float) for row in cells[first + 1 : first + 201] if column < len(row))
-    )  # fmt: skip
-    done = [0]
-    above = first + 1 if first != top[0] else 0
-    return Table(header, _sheet_rows(cells, first, done), lambda: done[0] / max(1, len(cells)), numeric, name, above)
+        column for column in range(len(header)) if any(isinstance(row[column], float) for _, row in sample)
+    )
+    texts = ((number, [as_text(cell) for cell in row]) for number, row in chain(sample, rows))
+    height = cells.end[0] + 1 if cells.end else 1
+    return Table(header, texts, lambda: done[0] / height, numeric, name, first if index else 0)
 
 
-def _sheet_rows(cells: list[list[Any]], first: int, done: list[int]) -> Iterator[Row]:
-    for index in range(first + 1, len(cells)):
-        row = [as_text(cell) for cell in cells[index]]
-        done[0] = index + 1
-        cells[index] = []
-        if any(row):
-            yield index + 1, row
+def _sheet_rows(cells: Any, done: list[int]) -> Iterator[tuple[int, list[Any]]]:
+    """(number of the row, its cells as the sheet keeps them), blank rows left out; one at a time, as they are many."""
+    before = [""] * (cells.start[1] if cells.start else 0)
+    for number, row in enumerate(cells.iter_rows(), 1):
+        done[0] = number
+        if any(cell != "" and as_text(cell).strip() for cell in row):
+            yield number, before + row

@@ -16,6 +16,7 @@ from ordermill.store.engine import Row, Transaction
 from ordermill.store.lanes import Lanes
 
 _NEWEST = 2**62
+STOPS_WITHIN_S = 2  # who works on an import looks once a second whether it is still wanted
 
 
 class ImportLedger:
@@ -28,17 +29,7 @@ class ImportLedger:
     async def create(self, sender: Sender, job: ImportJob) -> ImportJob:
         """Gives the job its number and writes it down."""
         now = self.clock()
-
-        def verb(tx: Transaction) -> ImportJob:
-            number = tx.reserve(0, "import", 1)
-            made = msgspec.structs.replace(
-                job, id=number, account_id=sender.account_id, mode=sender.mode, key_id=sender.key_id, created_at=now,
-                updated_at=now,
-            )  # fmt: skip
-            tx.run("save_import", *_save_row(made))
-            return made
-
-        return await self.lanes.write(verb)
+        return await self.lanes.write(lambda tx: _create(tx, sender, job, now))
 
     async def find(self, sender: Sender, number: int) -> ImportJob | None:
         row = await self.lanes.read(lambda tx: tx.one("find_import", sender.account_id, sender.mode, number))
@@ -107,17 +98,29 @@ class ImportLedger:
             raise Conflict(f"this import is no longer {job.state.value}")
         return msgspec.structs.replace(job, state=to, message=message)
 
+    async def retire(self, job: ImportJob) -> None:
+        """Nobody can go on with it from here on. Raises Conflict for one that is being worked on."""
+        now = self.clock()
+        written = await self.lanes.write(
+            lambda tx: tx.run(
+                "retire_import", ImportState.CANCELLED.value, "deleted", now, now, job.account_id, job.mode, job.id, now
+            )
+        )
+        if written != 1:
+            raise _busy()
+
     async def drop(self, sender: Sender, number: int) -> None:
-        """Raises Conflict for one that is being worked on."""
+        """Raises Conflict for one that is being worked on. A batch that it has begun is to be ended before."""
+        now = self.clock()
 
         def verb(tx: Transaction) -> int:
-            written = tx.run("drop_import", sender.account_id, sender.mode, number)
+            written = tx.run("drop_import", sender.account_id, sender.mode, number, now)
             if written:
                 tx.run("drop_parts", sender.account_id, number)
             return written
 
         if await self.lanes.write(verb) != 1:
-            raise Conflict("this import is being worked on", hint="stop it first")
+            raise _busy()
 
     # working on it
 
@@ -137,17 +140,30 @@ class ImportLedger:
         state = ImportState.RUNNING if job.state is ImportState.QUEUED else job.state
         return msgspec.structs.replace(job, owner=owner, attempt=job.attempt + 1, lease_until=until, state=state)
 
-    async def claim_stream(self, job: ImportJob, owner: str) -> ImportJob | None:
-        """The same for a stream, which only its sender can go on with."""
+    async def take_stream(self, sender: Sender, fresh: ImportJob, owner: str) -> ImportJob | None:
+        """The stream of the same fingerprint, or the fresh one where there is none, for its sender to go on with; as it
+        is when it is completed. None while another connection has it.
+
+        Whoever looks for one is alone in the account until it is written down: of two that come at once with the same
+        fingerprint, the second finds the stream of the first.
+        """
         now = self.clock()
         until = now + LEASE_S * 1_000_000
-        written = await self.lanes.write(
-            lambda tx: tx.run("claim_stream", owner, until, now, job.account_id, job.id, job.attempt, now)
-        )
-        if written != 1:
-            return None
-        changes = {"owner": owner, "attempt": job.attempt + 1, "lease_until": until, "state": ImportState.STREAMING}
-        return msgspec.structs.replace(job, **changes)
+
+        def verb(tx: Transaction) -> ImportJob | None:
+            row = None
+            if fresh.fingerprint:
+                tx.one("enter_alone", sender.account_id, sender.mode)
+                row = tx.one("find_stream_by_fingerprint", sender.account_id, sender.mode, fresh.fingerprint)
+            job = _job(row) if row else _create(tx, sender, fresh, now)
+            if job.state is ImportState.COMPLETED:
+                return job
+            if tx.run("claim_stream", owner, until, now, job.account_id, job.id, job.attempt, now) != 1:
+                return None
+            changes = {"owner": owner, "attempt": job.attempt + 1, "lease_until": until}
+            return msgspec.structs.replace(job, state=ImportState.STREAMING, **changes)
+
+        return await self.lanes.write(verb)
 
     async def renew(self, job: ImportJob, permille: int) -> bool:
         """Still mine, still wanted? False: it was stopped, cancelled, or somebody else has it."""
@@ -207,6 +223,22 @@ def new_batch(sender: Sender, submission: Submission, number: int, now: int) -> 
         finished_at=None,
         size_bytes=submission.size_bytes,
     )
+
+
+def _busy() -> Conflict:
+    return Conflict(
+        "this import is being worked on", hint="stop it, and try again in a moment", retry_after_s=STOPS_WITHIN_S
+    )
+
+
+def _create(tx: Transaction, sender: Sender, job: ImportJob, now: int) -> ImportJob:
+    number = tx.reserve(0, "import", 1)
+    made = msgspec.structs.replace(
+        job, id=number, account_id=sender.account_id, mode=sender.mode, key_id=sender.key_id, created_at=now,
+        updated_at=now,
+    )  # fmt: skip
+    tx.run("save_import", *_save_row(made))
+    return made
 
 
 def _save_row(job: ImportJob) -> Row:

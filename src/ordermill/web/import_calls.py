@@ -74,7 +74,8 @@ def declare(at: Imports) -> tuple[Call, ...]:
         ),
         Call(
             method="DELETE", pattern="/imports/{id}", id="dropImport", tag="Imports", summary="Forget an import",
-            description="The file and what was made of it. The orders that it brought stay, and so does its batch.",
+            description="The file and what was made of it. The orders that it brought stay, and so does its batch; one "
+            "that has not taken in the whole file ends as cancelled. 409 while it is being worked on: stop it before.",
             handler=at.drop, scope="orders:write", write=True, path_parameters=IN_PATH,
             answers=(Answer(status=204, sentence="It is gone."),), refuses=(400, 404, 409, 422),
         ),

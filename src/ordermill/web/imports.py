@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,12 +127,11 @@ class Imports:
         `guessed`: the preset that nobody named, which is told among the guesses.
         """
         try:
-            with Reading(path, plan, self.contracts, name=job.name) as reading:
-                made = summary(reading.understood)
-                if guessed is not None:
-                    made = msgspec.structs.replace(made, guesses=(saved.told(guessed), *made.guesses))
-                understood = _encode(made).decode()
-                state, message = ImportState.READY, ""
+            made = await asyncio.to_thread(self._understood, job, path, plan)
+            if guessed is not None:
+                made = msgspec.structs.replace(made, guesses=(saved.told(guessed), *made.guesses))
+            understood = _encode(made).decode()
+            state, message = ImportState.READY, ""
         except Unusable as error:
             understood, state = "{}", ImportState.FAILED
             message = str(error).replace(path.name, job.name)  # the name it was sent under, not that of our copy
@@ -146,6 +146,11 @@ class Imports:
         )
         await self.imports.set_file(job)
         return job
+
+    def _understood(self, job: ImportJob, path: Path, plan: Plan) -> Summary:
+        """Reads the whole file, so not where requests are answered."""
+        with Reading(path, plan, self.contracts, name=job.name) as reading:
+            return summary(reading.understood)
 
     async def list_imports(self, request: Request) -> Reply:
         """GET /imports: newest first."""
@@ -206,8 +211,18 @@ class Imports:
         """DELETE /imports/{id}: the file and what is known of it. Its orders and its batch stay."""
         read_query(request.query(), ())
         job = await self.find(request)
+        await self._end_batch(request.who, job)
         await self.imports.drop(request.who, job.id)
         return Reply(204)
+
+    async def _end_batch(self, who: Sender, job: ImportJob) -> None:
+        """Without its file nothing more comes into the batch that it has begun: it ends as one that is cancelled."""
+        batch = None if job.batch_id is None else await self.mill.get_batch(who, job.batch_id)
+        if batch is None or batch.status.final:
+            return
+        await self.imports.retire(job)  # first, so that nobody goes on with it while its batch ends
+        with suppress(Conflict):  # it was cancelled meanwhile
+            await self.mill.cancel_batch(who, batch.id)
 
     async def errors_csv(self, request: Request) -> Reply:
         """GET /imports/{id}/errors.csv: the failed rows, their columns untouched and in order, the reasons behind."""

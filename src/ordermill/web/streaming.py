@@ -86,19 +86,7 @@ class Streams:
                 )
             said = "\0".join((sent, asked["contract"], asked.get("source", ""), str(bool(asked.get("historical")))))
             fingerprint = hashlib.sha256(f"stream\0{request.who.key_id}\0{said}".encode()).hexdigest()
-            known = await self.imports.find_same(request.who, fingerprint)
-            if known is not None:
-                if known.state is ImportState.COMPLETED:
-                    return known
-                claimed = await self.imports.claim_stream(known, request.request_id)
-                if claimed is None:
-                    raise Conflict(
-                        "a stream with this Idempotency-Key is open on another connection",
-                        hint="try again in a minute",
-                        retry_after_s=60,
-                    )
-                return claimed
-        job = ImportJob(
+        fresh = ImportJob(
             account_id=0,
             id=0,
             mode=request.who.mode,
@@ -107,10 +95,14 @@ class Streams:
             state=ImportState.STOPPED,
             fingerprint=fingerprint,
         )
-        made = await self.imports.create(request.who, job)
-        claimed = await self.imports.claim_stream(made, request.request_id)
-        assert claimed is not None
-        return claimed
+        taken = await self.imports.take_stream(request.who, fresh, request.request_id)
+        if taken is None:
+            raise Conflict(
+                "a stream with this Idempotency-Key is open on another connection",
+                hint="try again in a minute",
+                retry_after_s=60,
+            )
+        return taken
 
     def calls(self) -> tuple[Call, ...]:
         return (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -21,6 +22,10 @@ from ordermill.files.sniffing import Unusable
 MODULE = "ordermill.reading_apart"
 LARGE_BYTES = 2 * 1024 * 1024  # below, starting a process costs more than it brings
 FRAME_BYTES_MAX = 256 * 1024 * 1024
+
+
+class AskedToEnd(Unusable):
+    """The reader was ended before it could pass that over: whoever does so ends the server, and nothing is wrong."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +67,7 @@ def write_frame(pieces: list[Piece], done: float, trouble: str = "") -> bytes:
 
 
 async def read_apart(task: Task) -> AsyncGenerator[Frame, None]:
-    """Frames as the reader makes them. Raises Unusable; ends the reader when nobody wants more."""
+    """Frames as the reader makes them. Raises Unusable (AskedToEnd); ends the reader when nobody wants more."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -85,10 +90,15 @@ async def read_apart(task: Task) -> AsyncGenerator[Frame, None]:
                 raise Unusable(frame.trouble)
             yield frame
         if await process.wait() != 0:
-            raise Unusable(f"{task.name} cannot be read: the reader ended with {process.returncode}")
+            raise _ended(task, process.returncode)
     except asyncio.IncompleteReadError:
-        raise Unusable(f"{task.name} cannot be read: the reader was ended") from None
+        raise _ended(task, await process.wait()) from None
     finally:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+def _ended(task: Task, code: int | None) -> Unusable:
+    kind = AskedToEnd if code == -signal.SIGTERM else Unusable
+    return kind(f"{task.name} cannot be read: the reader ended with {code}")

@@ -30,7 +30,7 @@ from ordermill.files.summary import origin_of, summary
 from ordermill.store.engine import Collided
 from ordermill.store.imports import ImportLedger
 from ordermill.work import apart
-from ordermill.work.apart import Frame
+from ordermill.work.apart import AskedToEnd, Frame
 
 CHUNK = 1_000
 POLL_S = 1.0
@@ -124,7 +124,11 @@ class Importer:
                 else:
                     await self.run(job, reading, stopping=stopping, stopped_as=ImportState.QUEUED)
         except Unusable as error:
-            await self.imports.leave(_replace(job, state=ImportState.FAILED, message=str(error)))
+            left = _replace(job, state=ImportState.FAILED, message=str(error))
+            if _leaving(error, stopping):  # whoever comes next finds it as it was
+                again = ImportState.CHECKING if job.state is ImportState.CHECKING else ImportState.QUEUED
+                left = _replace(job, state=again)
+            await self.imports.leave(left)
         except (Overloaded, Collided) as error:
             await self.imports.leave(_replace(job, message=str(error)), pause_s=PAUSE_S)
 
@@ -192,7 +196,7 @@ class Importer:
         try:
             return await walk.go(stopping)
         except Unusable as error:
-            return await walk.give_up(str(error))
+            return await (walk.interrupted() if _leaving(error, stopping) else walk.give_up(str(error)))
 
     def frames(self, reading: Reading, skip: int) -> AsyncGenerator[Frame, None]:
         """The orders behind the first `skip`, by chunks: read in a process of its own where that is worth it.
@@ -328,9 +332,15 @@ class _Walk:
         """The file cannot be read on. Where orders of it are in, they stay, and another try is possible."""
         return await self._leave(ImportState.FAILED if self.batch is None else ImportState.STOPPED, why)
 
+    async def interrupted(self) -> ImportJob:
+        """The reader was ended together with the server."""
+        return await self._leave(self.stopped_as, "stopped")
+
     async def _given_up(self) -> ImportJob:
-        """Somebody stopped it, or it is somebody else's."""
-        found = await self.imports.get(self.job.sender, self.job.id)
+        """Somebody stopped it, or it is somebody else's, or there is no such import any more."""
+        found = await self.imports.find(self.job.sender, self.job.id)
+        if found is None:
+            return _replace(self.job, state=ImportState.CANCELLED, message="deleted")
         if found.owner == self.job.owner and found.attempt == self.job.attempt and found.state is ImportState.STOPPED:
             return await self._leave(ImportState.STOPPED, "stopped")
         return found
@@ -359,6 +369,11 @@ class _Walk:
         )
         await self.imports.leave(self.job)
         return self.job
+
+
+def _leaving(error: Unusable, stopping: asyncio.Event) -> bool:
+    """Whether it says nothing of the file: the server is ended, and its readers with it, maybe before it knows that."""
+    return stopping.is_set() or isinstance(error, AskedToEnd)
 
 
 def given(reading: Reading) -> set[str]:

@@ -22,6 +22,14 @@ SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprin
     parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
 FROM import_job WHERE account_id = ? AND mode = ? AND fingerprint = ? AND batch_id IS NOT NULL ORDER BY id DESC LIMIT 1
 
+-- name: find_stream_by_fingerprint
+-- Whether or not it has a batch yet, the one that has first; but none that ended without a line: nothing came of it.
+SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprint, plan, understood, report, batch_id,
+    parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
+FROM import_job
+WHERE account_id = ? AND mode = ? AND fingerprint = ? AND (batch_id IS NOT NULL OR state <> 'completed')
+ORDER BY CASE WHEN batch_id IS NULL THEN 1 ELSE 0 END, id DESC LIMIT 1
+
 -- name: find_import_by_batch
 SELECT account_id, id, mode, key_id, name, state, size_bytes, sha256, fingerprint, plan, understood, report, batch_id,
     parent_batch_id, permille, message, owner, attempt, lease_until, created_at, updated_at, finished_at
@@ -68,8 +76,20 @@ WHERE account_id = ? AND mode = ? AND id = ? AND batch_id IS NULL AND state IN (
 UPDATE import_job SET state = ?, message = ?, updated_at = ?
 WHERE account_id = ? AND mode = ? AND id = ? AND state = ?
 
+-- name: retire_import
+-- Nobody works on it and nobody will: it is about to be dropped. Whoever thinks that it is still theirs is wrong.
+UPDATE import_job SET state = ?, message = ?, owner = NULL, attempt = attempt + 1, lease_until = NULL, updated_at = ?,
+    finished_at = ?
+WHERE account_id = ? AND mode = ? AND id = ?
+    AND state IN ('receiving', 'ready', 'failed', 'stopped', 'cancelled', 'completed')
+    AND (owner IS NULL OR lease_until IS NULL OR lease_until < ?)
+
 -- name: drop_import
-DELETE FROM import_job WHERE account_id = ? AND mode = ? AND id = ? AND state IN ('receiving', 'ready', 'failed', 'stopped', 'cancelled', 'completed')
+-- One that was just stopped is still in the hands of its owner, until that one has noticed it.
+DELETE FROM import_job
+WHERE account_id = ? AND mode = ? AND id = ?
+    AND state IN ('receiving', 'ready', 'failed', 'stopped', 'cancelled', 'completed')
+    AND (owner IS NULL OR lease_until IS NULL OR lease_until < ?)
 
 -- name: save_part
 INSERT INTO import_part (account_id, import_id, number, bytes) VALUES (?, ?, ?, ?)
