@@ -10,12 +10,12 @@ import msgspec
 
 from ordermill.core.batch import Sender
 from ordermill.core.erasing import ERASED, Erased, Person
+from ordermill.core.event import ERASED_BODY
 from ordermill.core.order import Order
 from ordermill.core.recognising import Recogniser, spell
 from ordermill.store import query
 from ordermill.store.engine import Row, Transaction
 
-EMPTY_EVENT = b'{"erased":true}'
 EMPTY_PROBLEMS = json.dumps([{"code": ERASED, "message": "erased on request"}])
 STEP = 2_000  # items looked at in one transaction of the retention
 SLICE = 5_000  # items searched in one statement: a large ledger is searched in many short ones
@@ -106,7 +106,7 @@ def _erase_order(tx: Transaction, sender: Sender, order_id: int, rewrite: Rewrit
     tx.run("forget_contact_of_order", account_id, order_id)
     tx.run("stop_deliveries_of_order", now, account_id, account_id, order_id)
     tx.run("empty_attempts_of_order", account_id, account_id, order_id)
-    return len(items), tx.run("empty_events_of_order", EMPTY_EVENT, account_id, order_id)
+    return len(items), tx.run("empty_events_of_order", ERASED_BODY, account_id, order_id)
 
 
 def _forget_answers(tx: Transaction, account_id: int, trace: Trace) -> int:
