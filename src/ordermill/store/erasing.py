@@ -18,6 +18,7 @@ from ordermill.store.engine import Row, Transaction
 
 EMPTY_PROBLEMS = json.dumps([{"code": ERASED, "message": "erased on request"}])
 STEP = 2_000  # items looked at in one transaction of the retention
+FILE_GONE = "the file waited longer than it is kept, and is gone; upload it again"
 SLICE = 5_000  # items searched in one statement: a large ledger is searched in many short ones
 Rewrite = Callable[[Order], str]
 # What a sender may have spelled otherwise than its lower case: beyond ASCII (and neighbours, which some letters fold
@@ -140,6 +141,37 @@ def forget_documents(tx: Transaction, account_id: int, above: int, before: int) 
         return None
     tx.run("forget_documents", account_id, above, reach)
     return int(reach)
+
+
+def forget_file(tx: Transaction, account_id: int, before: int, now: int) -> bool:
+    """The file of one import that has stood still since an instant, and what is kept of its rows. False at the end.
+
+    The import stays, with its sums and columns; one that would need its file again is failed and says why.
+    """
+    row = tx.one("find_left_imports", account_id, before, 1)
+    if row is None:
+        return False
+    number, state, understood, report = row
+    told = (_without_rows(understood), _without_values(report))
+    still = tx.run("forget_import_rows", *told, now, account_id, number, state, before)
+    if still and tx.run("drop_parts", account_id, number):
+        tx.run("fail_import_without_file", FILE_GONE, account_id, number)
+    return True
+
+
+def _without_rows(understood: str) -> str:
+    said = json.loads(understood)
+    return _compact({**said, "samples": []}) if "samples" in said else understood
+
+
+def _without_values(report: str) -> str:
+    said = json.loads(report)
+    causes = [{**cause, "value": None} for cause in said.get("causes", ())]
+    return _compact({**said, "causes": causes}) if causes else report
+
+
+def _compact(said: object) -> str:
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 
 def forget_memos(tx: Transaction, account_id: int, before: int) -> int:

@@ -1,4 +1,4 @@
-"""What is done now and then, by one process of all: answers and raw documents past their time go, backups are made."""
+"""What is done now and then, by one process of all: answers, documents, files past their time go, backups are made."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ class Upkeep:
             await self.forget_minutes()
         if self.raw_days and await self._is_mine("raw", DAY_US):
             await self.forget_documents()
+            await self.forget_files()
         due = self.back_up is not None and self.backup_hours
         if due and await self._is_mine("backup", self.backup_hours * HOUR_US):
             assert self.back_up is not None
@@ -78,6 +79,16 @@ class Upkeep:
             while above is not None:
                 step = partial(erasing.forget_documents, account_id=account.id, above=above, before=before)
                 above = await self.ledger.lanes.write(step)
+                await asyncio.sleep(PAUSE_S)
+
+    async def forget_files(self) -> None:
+        """Of imports that nobody finished, whatever they wait for: orders stand in them as they were sent."""
+        before = self.clock() - self.raw_days * DAY_US
+        for account in await self.ledger.find_accounts():
+            step = partial(erasing.forget_file, account_id=account.id, before=before, now=self.clock())
+            found = True
+            while found:
+                found = await self.ledger.lanes.write(step)
                 await asyncio.sleep(PAUSE_S)
 
     async def _is_mine(self, name: str, every_us: int) -> bool:
