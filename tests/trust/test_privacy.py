@@ -196,7 +196,7 @@ ANNS: dict[str, Any] = {
     },
     "by-ext": {"identifiers": {"ext_id": " 42 "}},
     "noted": {"metaInfo": {"note": "for ANN@example.com."}},
-    "called": {"billing": {"phone": "(0791234567)", "city": "Annville"}},
+    "called": {"billing": {"phone": "(079) 123 45-67", "city": "Annville"}},
 }  # fmt: skip
 
 

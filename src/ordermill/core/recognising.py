@@ -19,6 +19,7 @@ _OWN_PLACE = {
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 _INTERNATIONAL = re.compile(r"\+[0-9]{7,}")
 _PHONE_SIGNS = str.maketrans("", "", " \t-()./\u00a0")
+PLACES_MAX = 10_000
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -31,9 +32,10 @@ class Recogniser:
     """
 
     def __init__(self, names: Names) -> None:
-        self._words: list[re.Pattern[str]] = []
+        self._words: list[tuple[str, re.Pattern[str]]] = []
         self._anywhere: set[str] = set()
         self._at_place: dict[str, set[str]] = {}
+        self._kinds_at: dict[str, tuple[str, ...]] = {}  # places repeat from document to document
         for kind, value in names:
             spelled = spell(kind, value)
             if spelled:
@@ -43,7 +45,8 @@ class Recogniser:
         self._at_place.setdefault(kind, set()).add(spelled)
         if kind == "email" and _ADDRESS.fullmatch(spelled):
             # Not as the end of joann@… or jo.ann@…, not as the beginning of …@example.com.au.
-            self._words.append(re.compile(rf"(?<!\w)(?<!\w[.+%'~-]){re.escape(spelled)}(?!\w|[.-]\w|@)"))
+            word = re.compile(rf"(?<!\w)(?<!\w[.+%'~-]){re.escape(spelled)}(?!\w|[.-]\w|@)")
+            self._words.append((spelled, word))
         elif kind == "phone" and _INTERNATIONAL.fullmatch(spelled):
             self._anywhere.add(spelled)
 
@@ -64,13 +67,19 @@ class Recogniser:
 
     def _is_them(self, place: str, told: str) -> bool:
         folded = told.casefold()
-        if any(word.search(folded) for word in self._words):
+        if any(value in folded and word.search(folded) for value, word in self._words):
             return True
-        if self._anywhere and spell("phone", told) in self._anywhere:
+        if "+" in told and spell("phone", told) in self._anywhere:
             return True
-        return any(
-            spell(kind, told) in values for kind, values in self._at_place.items() if _OWN_PLACE[kind].search(place)
-        )
+        return any(spell(kind, told) in self._at_place[kind] for kind in self._kinds(place))
+
+    def _kinds(self, place: str) -> tuple[str, ...]:
+        kinds = self._kinds_at.get(place)
+        if kinds is None:
+            if len(self._kinds_at) == PLACES_MAX:
+                self._kinds_at.clear()
+            kinds = self._kinds_at[place] = tuple(kind for kind in self._at_place if _OWN_PLACE[kind].search(place))
+        return kinds
 
 
 def spell(kind: str, value: str) -> str:

@@ -25,6 +25,9 @@ Rewrite = Callable[[Order], str]
 # into), letters that others fold to, and what JSON writers like to escape.
 _UNSURE = re.compile(r"""(?:.?[^ -~]+.?|f[fil]+|st|[sk]|["\\/<>&'`+])+""", re.S)
 
+_NAMED = {"ext": ("identifiers", "ext"), "loyalty": ("identifiers", "loyalty")}  # stands before it: see recognising
+PHONE_DIGITS = 7
+
 
 class Trace(msgspec.Struct, frozen=True):
     """Where a person was found: contacts, the (kind, value) that name them, orders, and items that never became one."""
@@ -127,8 +130,11 @@ def _patterns(names: Iterable[tuple[str, str]]) -> set[str]:
 
 def _pattern(kind: str, value: str) -> str:
     """What every spelling of a value has in common, for LIKE: no more than where to look."""
-    parts = re.findall("[0-9]+", value) if kind == "phone" else []
-    parts = parts or _UNSURE.split(value.casefold())
+    digits = re.findall("[0-9]", value) if kind == "phone" else []
+    if len(digits) >= PHONE_DIGITS:  # people put signs between them, seldom within the first two or the last two
+        parts = ["".join(digits[:2]), "".join(digits[-2:])]
+    else:
+        parts = [*_NAMED.get(kind, ()), *_UNSURE.split(value.casefold())]
     escaped = (part.replace("!", "!!").replace("%", "!%").replace("_", "!_") for part in parts)
     return f"%{'%'.join(escaped)}%"
 
