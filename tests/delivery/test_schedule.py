@@ -26,6 +26,7 @@ from ordermill.core.delivery import (
     Result,
 )
 from ordermill.core.delivery_query import DeliveryQuery, EventQuery
+from ordermill.core.erasing import Person
 from ordermill.core.errors import Conflict, NotFound
 from ordermill.core.event import EventType, facts_of
 from ordermill.delivery.pipeline import bounds_for
@@ -396,6 +397,38 @@ async def test_an_endpoint_recovers_what_it_missed_since_an_instant(ledger: Ledg
         assert await ledger.outbox.recover(who, endpoint.id, off) == 0
         await house.turn()
         assert len({message for _, message in told.asked}) == 601 == len(told.asked)
+
+
+async def test_what_was_erased_is_told_nobody_again(ledger: Ledger, clock: Clock) -> None:
+    """Not by sending one again, not by a replay, and not to an endpoint that recovers what it missed."""
+    who = sender()
+    async with House(ledger, policy=policy((0,))) as house:
+        told = telling(house, 500)
+        known = await house.endpoint(who, "https://receiver.example/", events=("order.created",))
+        begun = clock.now - 1
+        owned = msgspec.structs.replace(order("A"), identifiers=(("email", "ann@example.com"),))
+        await put(ledger, who, owned, order("B"))
+        await house.turn()
+        assert (await ledger.erase(who, Person("email", "ann@example.com"), lambda _: "{}")).orders == 1
+        gone = {event.id for event in (await ledger.outbox.find_events(who, EventQuery())).entries if event.erased}
+        (entry,) = [entry for entry in await house.deliveries(who) if entry.event_id in gone]
+        assert entry.state is DeliveryState.EXHAUSTED
+        clock.advance(1)
+        with pytest.raises(Conflict, match="erased"):
+            await ledger.outbox.resend(who, entry.id)
+        assert await ledger.outbox.replay(who, DeliveryQuery()) == 1
+        told.answers = [200]
+        await house.turn()
+        late = await house.endpoint(who, "https://late.example/", events=("order.created",))
+        assert await ledger.outbox.recover(who, late.id, begun) == 1
+        assert await ledger.outbox.recover(who, known.id, begun) == 0
+        told.asked.clear()
+        await house.turn()
+        assert [message for _, message in told.asked] == [
+            event.message_id
+            for event in (await ledger.outbox.find_events(who, EventQuery())).entries
+            if event.type is EventType.ORDER_CREATED and not event.erased
+        ]
 
 
 async def test_for_a_day_after_a_rotation_both_secrets_verify(ledger: Ledger, clock: Clock) -> None:

@@ -172,6 +172,92 @@ def read_all(server: ServerProcess) -> None:
         assert not re.search("Streetcanary|mailcanary", told), path
 
 
+def brevo(reference: str, **said: Any) -> Any:
+    return {**BREVO, "id": reference, "identifiers": {"email_id": f"{reference}@somebody.example"}, **said}
+
+
+# reference of somebody else's order -> what it holds that looks like Ann's e-mail, id, loyalty number or phone
+BYSTANDERS: dict[str, Any] = {
+    "joann": {"identifiers": {"email_id": "joann@example.com"}},
+    "jo-ann": {"identifiers": {"email_id": "jo-ann@example.com"}},
+    "ann-au": {"identifiers": {"email_id": "ann@example.com.au"}},
+    "ext-421": {"identifiers": {"ext_id": "421"}},
+    "loyal-42": {"identifiers": {"loyalty_subscription_id": "42"}},
+    "price": {"amount": 42, "products": [{"productId": "42", "price": 42, "quantity": 42, "variantId": "7700"}]},
+    "note": {"metaInfo": {"floor": "42", "ext_id": "42", "note": "house 42, ring 0791234567"}},
+    "42": {"storeId": "42"},
+    "number": {"metaInfo": {"ticket": "0791234567"}},
+}
+ANNS: dict[str, Any] = {
+    "own": {
+        "identifiers": {
+            "email_id": "Ann@Example.com", "ext_id": "42", "phone_id": "0791234567", "loyalty_subscription_id": "7700",
+        }
+    },
+    "by-ext": {"identifiers": {"ext_id": " 42 "}},
+    "noted": {"metaInfo": {"note": "for ANN@example.com."}},
+    "called": {"billing": {"phone": "(079) 123 45-67", "city": "Annville"}},
+}  # fmt: skip
+
+
+def references_with_people(books: Books) -> set[str]:
+    rows = books.rows("SELECT document FROM item WHERE document IS NOT NULL AND outcome <> 5")
+    told = [document for (document,) in rows if re.search("metaInfo|identifiers|phone|storeId", document)]
+    return {json.loads(document)["id"] for document in told if '"id"' in document}
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+@pytest.mark.parametrize("named", [{"email": "ann@example.com"}, {"ext": "42"}], ids=["email", "ext"])
+def test_only_who_is_erased_is_erased(
+    store: str, named: dict[str, str], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Neither people of a longer name nor orders that hold the same digits somewhere."""
+    server_url = request.getfixturevalue("postgres_url") if store == "postgres" else ""
+    url = fresh_database(server_url) if server_url else ""
+    books = Books(url or tmp_path)
+    with ServerProcess(tmp_path, database_url=url, brevo_policy="accept_valid") as server:
+        for reference, said in {**ANNS, **BYSTANDERS}.items():
+            body = brevo(reference, **said)
+            assert call(server, "POST", "/v3/orders/status", body, f"Idempotency-Key: {reference}")[0] == 204
+        bad = [{**brevo(name, **said), "status": 7} for name, said in (*ANNS.items(), *BYSTANDERS.items())]
+        assert call(server, "POST", "/v3/orders/status/batch", {"orders": bad})[0] == 202
+        assert call(server, "POST", "/centra/order", {**CENTRA, "comment": "the 42nd"}, "Idempotency-Key: c")[0] < 300
+        memos = books.one("SELECT count(*) FROM memo")
+        assert books.one("SELECT count(*) FROM item WHERE outcome = 5") == len(bad)
+        told = call(server, "POST", "/api/v1/erasures", named)[1]
+        assert json.loads(told.split("\r\n\r\n")[1])["orders"] == len(ANNS)
+        assert references_with_people(books) >= set(BYSTANDERS), "somebody else was erased as well"
+        assert not references_with_people(books) & set(ANNS)
+        left = books.one("SELECT count(*) FROM item WHERE outcome = 5 AND document IS NOT NULL")
+        assert left == len(BYSTANDERS), "of the failed ones"
+        assert books.one("SELECT count(*) FROM memo") == memos
+    if url:
+        drop_database(server_url, url)
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_a_person_is_found_however_letters_are_spelled(
+    store: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Capitals beyond ASCII, escapes of JSON, and letters that have no single small form."""
+    server_url = request.getfixturevalue("postgres_url") if store == "postgres" else ""
+    url = fresh_database(server_url) if server_url else ""
+    books = Books(url or tmp_path)
+    with ServerProcess(tmp_path, database_url=url) as server:
+        for number, spelled in enumerate(("m\u00fcller_stra\u00dfe@x.de", "M\u00dcLLER_STRASSE@X.DE")):
+            for ascii_only in (True, False):
+                body = brevo(f"u{number}{ascii_only}", metaInfo={"note": f"for {spelled}"})
+                text = json.dumps(body, ensure_ascii=ascii_only).encode()
+                assert call(server, "POST", "/v3/orders/status", text)[0] == 204
+        other = brevo("other", metaInfo={"note": "for muller_strase@x.de, m%ller_strasse@x.de"})
+        assert call(server, "POST", "/v3/orders/status", other)[0] == 204
+        told = call(server, "POST", "/api/v1/erasures", {"email": "m\u00fcller_strasse@x.de"})[1]
+        assert json.loads(told.split("\r\n\r\n")[1])["orders"] == 4
+        assert references_with_people(books) == {"other"}
+    if url:
+        drop_database(server_url, url)
+
+
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
 def test_retention(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     server_url = request.getfixturevalue("postgres_url") if store == "postgres" else ""

@@ -29,6 +29,7 @@ BODY_BYTES_MAX = 20 * 1024  # what Standard Webhooks asks a payload to stay belo
 ERRORS_TOLD_MAX = 100
 MESSAGE_CHARS_MAX = 200
 ADDRESS_CHARS_MAX = 2_048
+ERASED_BODY = b'{"erased":true}'  # what stands in the place of what an event told of a person who was erased
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -99,6 +100,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def message_id(self) -> str:
         return spell_message(self.id, self.account_id, self.created_at)
+
+    @property
+    def erased(self) -> bool:
+        """It tells nothing any more, and is sent to nobody."""
+        return self.body == ERASED_BODY
 
 
 class Subject(msgspec.Struct, frozen=True):

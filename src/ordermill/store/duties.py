@@ -20,6 +20,11 @@ def claim_duty(tx: Transaction, name: str, now: int, next_at: int) -> bool:
     return tx.run("claim_duty", next_at, name, now) == 1
 
 
+def put_off(tx: Transaction, name: str, until: int) -> None:
+    """It is due then, whatever was planned."""
+    tx.run("put_duty_off", until, name)
+
+
 def save_process(tx: Transaction, process: Process) -> None:
     """It is there, and was seen just now. Those that nobody has seen for a day are forgotten."""
     tx.run("forget_processes", process.seen_at - FORGOTTEN_AFTER_US)

@@ -22,7 +22,7 @@ from ordermill.core.delivery import (
 )
 from ordermill.core.delivery_query import Backlog, DeliveryQuery, EndpointStats, EventQuery, NewEndpoint
 from ordermill.core.errors import Conflict, NotFound
-from ordermill.core.event import Draught, Event, EventType, Scribe, as_draught
+from ordermill.core.event import ERASED_BODY, Draught, Event, EventType, Scribe, as_draught
 from ordermill.core.facts import PingFacts
 from ordermill.core.order import Mode
 from ordermill.core.query import Page
@@ -263,18 +263,25 @@ def backlog(tx: Transaction, now: int) -> Backlog:
 def resend(tx: Transaction, sender: Sender, delivery_id: int, now: int) -> Delivery:
     """Owed once more, with the same message id and body.
 
-    Raises NotFound; Conflict while an attempt is under way, or when the endpoint was deleted.
+    Raises NotFound; Conflict while an attempt is under way, or when the endpoint was deleted or the event erased.
     """
     known = find_delivery(tx, sender, delivery_id)
     if known is None:
         raise NotFound("there is no such delivery")
     if find(tx, sender, known.endpoint_id) is None:
         raise Conflict("the endpoint of this delivery was deleted")
-    if tx.run("reopen", now, sender.account_id, delivery_id) != 1:
+    event = find_event(tx, sender, known.event_id)
+    if event is not None and event.erased:
+        raise Conflict("what this event told was erased with its person")
+    if not _reopen(tx, sender, delivery_id, now):
         raise Conflict("an attempt of this delivery is under way", hint="ask again in a minute")
     again = find_delivery(tx, sender, delivery_id)
     assert again is not None
     return again
+
+
+def _reopen(tx: Transaction, sender: Sender, delivery_id: int, now: int) -> int:
+    return tx.run("reopen", now, sender.account_id, delivery_id, ERASED_BODY)
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -290,7 +297,7 @@ def replay(tx: Transaction, sender: Sender, query: DeliveryQuery, now: int) -> R
     asked = msgspec.structs.replace(query, state=DeliveryState.EXHAUSTED, limit=AT_ONCE)
     page = find_deliveries(tx, sender, asked)
     wanted = sorted(entry.id for entry in page.entries if entry.endpoint_id in there)
-    written = sum(tx.run("reopen", now, sender.account_id, number) for number in wanted)
+    written = sum(_reopen(tx, sender, number, now) for number in wanted)
     return Replay(written, page.entries[-1].id if page.more else None)
 
 
@@ -315,9 +322,11 @@ def recover(
     rows = [row for row in rows if row[8] <= until]
     for row in rows:
         event, delivery_id, state = announcing.event(row[:10]), row[10], row[11]
+        if event.erased:
+            continue
         if delivery_id is not None:
             if state == DeliveryState.EXHAUSTED:
-                written += tx.run("reopen", now, sender.account_id, delivery_id)
+                written += _reopen(tx, sender, delivery_id, now)
         elif wants(listening, as_draught(event), voices[known.kind]):
             fresh.append((event, as_draught(event)))
     if fresh:

@@ -1,4 +1,4 @@
-"""What is done now and then, by one process of all: answers and raw documents past their time go, backups are made."""
+"""What is done now and then, by one process of all: answers, documents, files past their time go, backups are made."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ordermill.store.ledger import Ledger
 log = structlog.get_logger()
 DAY_US = 24 * HOUR_US
 LOOK_S = 60.0
+AGAIN_US = 15 * 60 * 1_000_000  # behind a failure
 PAUSE_S = 0.05  # between two steps of the retention: orders go first
 
 
@@ -49,16 +50,24 @@ class Upkeep:
                 continue
 
     async def turn(self) -> None:
-        """Does what is due."""
-        if await self._is_mine("memos", HOUR_US):
-            await self.forget_memos()
-            await self.forget_minutes()
-        if self.raw_days and await self._is_mine("raw", DAY_US):
-            await self.forget_documents()
-        due = self.back_up is not None and self.backup_hours
-        if due and await self._is_mine("backup", self.backup_hours * HOUR_US):
-            assert self.back_up is not None
-            await self.back_up()
+        """Does what is due. What fails is tried again soon, and keeps nothing else from being done."""
+        await self._do("memos", HOUR_US, self.forget_memos, self.forget_minutes)
+        if self.raw_days:
+            await self._do("raw", DAY_US, self.forget_documents, self.forget_files)
+        if self.back_up is not None and self.backup_hours:
+            await self._do("backup", self.backup_hours * HOUR_US, self.back_up)
+
+    async def _do(self, name: str, every_us: int, *work: Callable[[], Awaitable[None]]) -> None:
+        now = self.clock()
+        if not await self.ledger.lanes.write(lambda tx: duties.claim_duty(tx, name, now, now + every_us)):
+            return
+        try:
+            for part in work:
+                await part()
+        except Exception as error:
+            log.warning("upkeep.failed", duty=name, error=type(error).__name__)
+            again = self.clock() + min(every_us, AGAIN_US)
+            await self.ledger.lanes.write(lambda tx: duties.put_off(tx, name, again))
 
     async def forget_memos(self) -> None:
         before = self.clock() - KEPT_S * 1_000_000
@@ -80,6 +89,12 @@ class Upkeep:
                 above = await self.ledger.lanes.write(step)
                 await asyncio.sleep(PAUSE_S)
 
-    async def _is_mine(self, name: str, every_us: int) -> bool:
-        now = self.clock()
-        return await self.ledger.lanes.write(lambda tx: duties.claim_duty(tx, name, now, now + every_us))
+    async def forget_files(self) -> None:
+        """Of imports that nobody finished, whatever they wait for: orders stand in them as they were sent."""
+        before = self.clock() - self.raw_days * DAY_US
+        for account in await self.ledger.find_accounts():
+            step = partial(erasing.forget_file, account_id=account.id, before=before, now=self.clock())
+            found = True
+            while found:
+                found = await self.ledger.lanes.write(step)
+                await asyncio.sleep(PAUSE_S)

@@ -123,9 +123,10 @@ WHERE account_id = ? AND endpoint_id = ? AND state = 0
 UPDATE delivery SET due_at = ? WHERE account_id = ? AND endpoint_id = ? AND state = 0 AND owner IS NULL AND due_at > ?
 
 -- name: reopen
--- Owed once more, from the first delay on; unless an attempt is under way.
+-- Owed once more, from the first delay on; unless an attempt is under way, or its event was erased.
 UPDATE delivery SET state = 0, due_at = ?, tries = 0, owner = NULL, finished_at = NULL
-WHERE account_id = ? AND id = ? AND owner IS NULL
+WHERE account_id = ? AND id = ? AND owner IS NULL AND NOT EXISTS (
+    SELECT 1 FROM event v WHERE v.account_id = delivery.account_id AND v.id = delivery.event_id AND v.body = ?)
 
 -- name: find_delivery
 SELECT d.id, d.account_id, d.mode, d.event_id, d.endpoint_id, d.url, d.lane, d.state, d.due_at, d.attempt, d.tries, d.owner,

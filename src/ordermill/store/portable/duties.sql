@@ -16,6 +16,8 @@ SELECT name, doing, version, started_at, seen_at FROM process WHERE account_id =
 
 -- name: claim_duty
 UPDATE duty SET due_at = ? WHERE account_id = 0 AND name = ? AND due_at <= ?
+-- name: put_duty_off
+UPDATE duty SET due_at = ? WHERE account_id = 0 AND name = ?
 -- name: add_duty
 INSERT INTO duty (account_id, name, due_at) VALUES (0, ?, 0) ON CONFLICT DO NOTHING
 

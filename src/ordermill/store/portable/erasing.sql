@@ -5,14 +5,17 @@ SELECT contact_id FROM contact_identifier WHERE account_id = ? AND mode = ? AND 
 -- name: find_orders_of_contact
 SELECT id FROM orders WHERE account_id = ? AND mode = ? AND contact_id = ?
 -- name: find_identifiers_of_contact
-SELECT value FROM contact_identifier WHERE account_id = ? AND mode = ? AND contact_id = ?
+SELECT kind, value FROM contact_identifier WHERE account_id = ? AND mode = ? AND contact_id = ?
 
+-- name: erasing_reach
+-- The item up to which the next slice of the search goes.
+SELECT max(id) FROM (SELECT id FROM item WHERE account_id = ? AND id > ? ORDER BY id LIMIT ?) AS slice
 -- name: find_items_mentioning
--- Wherever the value stands in what was sent or in what was said of it. Reads every document of the account once.
-SELECT i.id, i.order_id FROM item i
+-- Candidates: where the value may stand in what was sent or in what was said of it. Whether it does, says who reads them.
+SELECT i.id, i.order_id, i.document, i.problems, i.key FROM item i
 LEFT JOIN orders o ON o.account_id = i.account_id AND o.id = i.order_id
 LEFT JOIN batch b ON b.account_id = i.account_id AND b.id = i.id >> 24
-WHERE i.account_id = ? AND coalesce(o.mode, b.mode) = ? AND (
+WHERE i.account_id = ? AND i.id > ? AND i.id <= ? AND coalesce(o.mode, b.mode) = ? AND (
     lower(i.document) LIKE ? ESCAPE '!' OR lower(i.problems) LIKE ? ESCAPE '!' OR lower(i.key) LIKE ? ESCAPE '!')
 
 -- name: find_items_of_order
@@ -49,3 +52,5 @@ WHERE account_id = ? AND id > ? AND id <= ? AND document IS NOT NULL AND NOT EXI
     SELECT 1 FROM orders o WHERE o.account_id = item.account_id AND o.id = item.order_id AND o.document_item = item.id)
 -- name: forget_memos_of
 DELETE FROM memo WHERE account_id = ? AND created_at <= ?
+-- name: drop_memo
+DELETE FROM memo WHERE account_id = ? AND key = ?

@@ -99,3 +99,21 @@ SELECT bytes FROM import_part WHERE account_id = ? AND import_id = ? AND number 
 
 -- name: drop_parts
 DELETE FROM import_part WHERE account_id = ? AND import_id = ?
+
+-- name: find_left_imports
+-- Those that nobody has gone on with since an instant, and that still hold rows of their file or values out of it.
+SELECT j.id, j.state, j.understood, j.report FROM import_job j
+WHERE j.account_id = ? AND j.updated_at < ?
+    AND j.state IN ('receiving', 'ready', 'stopped', 'failed', 'completed', 'cancelled') AND (
+        j.understood LIKE '%"samples":[[%' OR j.report LIKE '%"value":"%'
+        OR EXISTS (SELECT 1 FROM import_part p WHERE p.account_id = j.account_id AND p.import_id = j.id))
+ORDER BY j.id LIMIT ?
+
+-- name: forget_import_rows
+-- Unless somebody has gone on with it meanwhile.
+UPDATE import_job SET understood = ?, report = ?, updated_at = ?
+WHERE account_id = ? AND id = ? AND state = ? AND updated_at < ?
+
+-- name: fail_import_without_file
+UPDATE import_job SET state = 'failed', message = ?
+WHERE account_id = ? AND id = ? AND state IN ('receiving', 'ready', 'stopped')

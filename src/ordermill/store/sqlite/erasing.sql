@@ -1,4 +1,4 @@
 -- Forgetting a person, where SQLite wants it said its own way.
 
--- name: forget_memos_mentioning
-DELETE FROM memo WHERE account_id = ? AND instr(lower(CAST(body AS TEXT)), ?) > 0
+-- name: find_memos_mentioning
+SELECT key, body FROM memo WHERE account_id = ? AND lower(CAST(body AS TEXT)) LIKE ? ESCAPE '!'
