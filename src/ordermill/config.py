@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -88,6 +89,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: Annotated[str, _setting("nats://… of a JetStream server that endpoints nats:<subject> publish to")] = ""
 
 
+_DATABASE = re.compile(r"postgres(?:ql)?://|\w+ *=")  # the latter: libpq's other form, `host=… dbname=…`
+
+
 class BadConfig(Exception):
     """A setting that cannot be used; the message names it and says what it may be."""
 
@@ -156,7 +160,7 @@ def _wrong_content(config: Config) -> Iterator[tuple[str, str]]:
     """(setting, what is wrong) for texts that mean nothing. What is secret is not repeated."""
     if config.bootstrap_key and len(config.bootstrap_key) < 20:
         yield "bootstrap_key", "must have at least 20 characters"
-    if config.database_url and not config.database_url.startswith(("postgresql://", "postgres://")):
+    if config.database_url and not _DATABASE.match(config.database_url):
         yield "database_url", "must look like postgresql://user:password@host:5432/name"
     if config.root_path and not config.root_path.startswith("/"):
         yield "root_path", f"is {config.root_path!r}: it must begin with a slash"

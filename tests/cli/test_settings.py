@@ -34,6 +34,11 @@ def test_a_setting_that_cannot_be_used_is_named_with_what_it_may_be(
     assert "secret" not in ran.err
 
 
+def test_a_database_may_be_named_in_both_of_its_forms(ordermill: Ordermill) -> None:
+    for said in ("host=/run/postgresql dbname=x", "postgres://u@h/x"):
+        assert ordermill("config", "check", ORDERMILL_DATABASE_URL=said).code == 0
+
+
 def test_every_setting_that_cannot_be_used_is_named_at_once(ordermill: Ordermill, tmp_path: Path) -> None:
     file = tmp_path / "o.toml"
     file.write_text('port = 70000\ncodes = "iso"\n')

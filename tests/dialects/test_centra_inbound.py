@@ -395,6 +395,14 @@ def test_an_exponent_that_no_number_can_hold_refuses_its_order_only(tail: str) -
     assert [problem.contract_code for problem in drafts[0].problems] == ["-7"]
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1e31", "1e-400", "0e999999999", "0." + "3" * 80, "9" * 100])
+@pytest.mark.parametrize("attributes", ['{"a_b":%s}', '{"a_b":[{"c":%s}]}'])
+@pytest.mark.parametrize("slow", ["", ',"shippingValue":"5.00"'])
+def test_a_number_under_a_free_name_can_be_written_out(number: str, attributes: str, slow: str) -> None:
+    """Written out for a page, 1e999999999 would be a gigabyte of zeros."""
+    assert codes(GOOD + f'{slow},"extraAttributes":{attributes % number}}}'.encode()) == [("extraAttributes.a_b", "-7")]
+
+
 def test_problems_of_a_line_are_told_even_when_others_cannot_be_read() -> None:
     assert codes(order(products=[5, {"sku": "A"}], sendEmail=[])) == [
         ("products[0]", "-7"),

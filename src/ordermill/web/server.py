@@ -55,8 +55,12 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._start_deadline()
         self._held_bytes += len(data)
         super().data_received(data)
-        if self._held_bytes > self.header_bytes_max and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._held_bytes > self.header_bytes_max:
             self._refuse_head()
+        elif self._deadline is None and not self._awaiting:  # it began behind the end of the one before
+            self._start_deadline()
 
     def on_message_begin(self) -> None:
         self._awaiting = False

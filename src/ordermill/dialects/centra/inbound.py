@@ -243,7 +243,9 @@ def _lawful(facts: Facts, data: bytes, rules: Rules) -> bool:
         if any(date is not None and read_date(date, rules.zone) is None for date in dates):
             return False
     if order.extraAttributes is not None and not (
-        len(order.extraAttributes) <= rules.attributes_max and _brackets(data) <= rules.nesting_max
+        len(order.extraAttributes) <= rules.attributes_max
+        and _brackets(data) <= rules.nesting_max
+        and all(map(_is_plain, order.extraAttributes.values()))
     ):
         return False
     if len(data) > rules.text_max and not (
@@ -256,6 +258,11 @@ def _lawful(facts: Facts, data: bytes, rules: Rules) -> bool:
 def _states_given(order: wire.Order, rules: Rules) -> bool:
     addresses = (order.invoiceAddress, order.address, order.deliveryAddress)
     return all(a is None or a.country.upper() not in rules.states or a.state for a in addresses)
+
+
+def _is_plain(value: object) -> bool:
+    """A text, a flag, or a whole number of 64 bits; all else is for the close look."""
+    return value is None or isinstance(value, str) or (isinstance(value, int) and -(2**63) <= value < 2**64)
 
 
 def _brackets(data: bytes) -> int:

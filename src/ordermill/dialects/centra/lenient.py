@@ -7,6 +7,7 @@ any case (A8). What is read is a wire.Order again, so whatever follows knows one
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ from ordermill.dialects.centra.settings import Rules
 from ordermill.dialects.reading import Oddity, strict_json
 
 Table = Mapping[str, Read]
+NUMBER_MAGNITUDE, NUMBER_DIGITS = 30, 64  # of numbers under free names: as the other contracts have them
 
 # What decides may not be given twice. Of other names the last one counts, known or not.
 ONCE = frozenset(
@@ -98,10 +100,29 @@ def attributes(find: Finder, path: str, value: Any) -> dict[str, Any] | None:
         find.wrong(path, f"holds more than {find.rules.attributes_max} members", code="too_many")
     else:
         for name, entry in value.items():
+            place = f"{path}.{name[:VALUE_SHOWN]}"
             if isinstance(entry, str):
-                text(find, f"{path}.{name[:VALUE_SHOWN]}", entry)
+                text(find, place, entry)
+            elif not _can_be_shown(entry):
+                find.wrong(place, "holds a number out of range")
         return value
     return None
+
+
+def _can_be_shown(value: Any) -> bool:
+    """Whether its numbers can be written out: of 1e999999999 that would be a gigabyte of zeros."""
+    left = [value]
+    while left:
+        entry = left.pop()
+        if isinstance(entry, dict):
+            left += entry.values()
+        elif isinstance(entry, list):
+            left += entry
+        elif isinstance(entry, Decimal):
+            _, digits, _ = entry.as_tuple()
+            if abs(entry.adjusted()) > NUMBER_MAGNITUDE or len(digits) > NUMBER_DIGITS:
+                return False
+    return True
 
 
 def texts(find: Finder, path: str, value: Any) -> list[str] | None:
