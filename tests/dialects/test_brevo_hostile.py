@@ -14,8 +14,9 @@ from ordermill.core.batch import Draft
 from ordermill.core.errors import Invalid, Refusal
 from ordermill.core.order import Mode, NewOrder, Order
 from ordermill.core.query import Page
-from ordermill.dialects.brevo.inbound import read_batch, read_draft, read_order_query
+from ordermill.dialects.brevo.inbound import read_batch, read_draft
 from ordermill.dialects.brevo.outbound import read_content, write_content, write_order_request, write_orders
+from ordermill.dialects.brevo.queries import read_order_query
 from ordermill.dialects.reading import strict_json
 
 ORDER = (

@@ -17,8 +17,9 @@ from ordermill.core.limits import Limits
 from ordermill.core.order import NewOrder, OnExisting
 from ordermill.core.query import OrderSort
 from ordermill.dialects.brevo import inbound
-from ordermill.dialects.brevo.inbound import is_http_url, read_batch, read_draft, read_envelope, read_order_query
+from ordermill.dialects.brevo.inbound import is_http_url, read_batch, read_draft, read_envelope
 from ordermill.dialects.brevo.problems import located
+from ordermill.dialects.brevo.queries import read_order_query
 
 DOCUMENTED: dict[str, Any] = {
     "id": "14",

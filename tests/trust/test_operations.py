@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,42 +55,39 @@ def cli(server: ServerProcess, *words: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_readyz_follows_the_database_and_livez_does_not(tmp_path: Path) -> None:
+@pytest.fixture
+def database() -> Iterator[PostgresServer]:
+    """A server of the test's own, to be crashed."""
     found = installations()
     if not found:
         pytest.skip("PostgreSQL is missing here")
-    database = PostgresServer(next(iter(found.values())))
-    try:
-        with ServerProcess(tmp_path, database_url=fresh_database(database.url)) as server:
-            assert get(server.url + "/readyz")[0] == 200
-            database.crash()
-            until(server.url + "/readyz", 503, 2)
-            _, told = get(server.url + "/readyz")
-            assert "postgres" not in told.lower()
-            assert "store" in json.loads(told)["failed"]
-            assert get(server.url + "/livez")[0] == 200
-            database.start_again()
-            until(server.url + "/readyz", 200, 5)
-    finally:
-        database.stop()
+    started = PostgresServer(next(iter(found.values())))
+    yield started
+    started.stop()
 
 
-def test_a_server_whose_database_is_gone_still_leaves_when_asked(tmp_path: Path) -> None:
+def test_readyz_follows_the_database_and_livez_does_not(tmp_path: Path, database: PostgresServer) -> None:
+    with ServerProcess(tmp_path, database_url=fresh_database(database.url)) as server:
+        assert get(server.url + "/readyz")[0] == 200
+        database.crash()
+        until(server.url + "/readyz", 503, 2)
+        _, told = get(server.url + "/readyz")
+        assert "postgres" not in told.lower()
+        assert "store" in json.loads(told)["failed"]
+        assert get(server.url + "/livez")[0] == 200
+        database.start_again()
+        until(server.url + "/readyz", 200, 5)
+
+
+def test_a_server_whose_database_is_gone_still_leaves_when_asked(tmp_path: Path, database: PostgresServer) -> None:
     """The last uses of keys are then lost, which is said; nothing else, and nothing waits for the database."""
-    found = installations()
-    if not found:
-        pytest.skip("PostgreSQL is missing here")
-    database = PostgresServer(next(iter(found.values())))
-    try:
-        with ServerProcess(tmp_path, database_url=fresh_database(database.url)) as server:
-            asked = urllib.request.Request(server.url + "/v3/orders", headers={"api-key": server.key})
-            with urllib.request.urlopen(asked, timeout=8) as answer:
-                assert answer.status == 200
-            database.crash()
-            assert server.stop() == 0
-            assert "keys.uses_lost" in server.log.read_text()
-    finally:
-        database.stop()
+    with ServerProcess(tmp_path, database_url=fresh_database(database.url)) as server:
+        asked = urllib.request.Request(server.url + "/v3/orders", headers={"api-key": server.key})
+        with urllib.request.urlopen(asked, timeout=8) as answer:
+            assert answer.status == 200
+        database.crash()
+        assert server.stop() == 0
+        assert "keys.uses_lost" in server.log.read_text()
 
 
 @pytest.mark.anyio

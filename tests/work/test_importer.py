@@ -27,8 +27,9 @@ from ordermill.files.sniffing import Unusable
 from ordermill.store import imports as store_imports
 from ordermill.store.ledger import Ledger
 from ordermill.work.apart import AskedToEnd
-from ordermill.work.importer import Importer, Running
+from ordermill.work.importer import Importer
 from ordermill.work.stepping import ClockSteps
+from ordermill.work.walking import Running
 
 pytestmark = pytest.mark.anyio
 _names = itertools.count()

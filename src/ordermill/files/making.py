@@ -313,12 +313,8 @@ class Maker:
         return Problem(code="required", message="required, but not given", field=self._their(path), hint=hint)
 
     def _total(self, reference: str) -> Problem:
-        return Problem(
-            code="invalid_value",
-            message="this is a line of totals, not an order",
-            field=self._their("reference"),
-            value=reference[:VALUE_CHARS],
-            hint="delete the row",
+        return self._bad(
+            "reference", reference, Bad("invalid_value", "this is a line of totals, not an order", "delete the row")
         )
 
     def _without_unit(self, lines: list[dict[str, Any]]) -> Iterator[Problem]:
@@ -347,13 +343,9 @@ class Maker:
         )
 
     def _no_number(self, reference: str) -> Problem:
-        return Problem(
-            code="not_a_number",
-            message="this contract's order numbers are whole numbers",
-            field=self._their("reference"),
-            value=reference[:VALUE_CHARS],
-            hint="map another column, or none: the store's next number is given then",
-        )
+        hint = "map another column, or none: the store's next number is given then"
+        bad = Bad("not_a_number", "this contract's order numbers are whole numbers", hint)
+        return self._bad("reference", reference, bad)
 
     def _look_for_lost_zeros(self, cells: list[str], warnings: list[Problem]) -> None:
         for step in self.number_like:

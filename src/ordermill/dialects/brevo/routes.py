@@ -12,7 +12,7 @@ from ordermill.core.batch import ErrorPolicy, Settled, Submission
 from ordermill.core.errors import Forbidden
 from ordermill.core.limits import Limits
 from ordermill.core.mill import Mill, single
-from ordermill.dialects.brevo import inbound, outbound, problems, wire
+from ordermill.dialects.brevo import inbound, outbound, problems, queries, wire
 from ordermill.dialects.dialect import Dialect
 from ordermill.web.http import Reply, Request, Route, in_chunks
 
@@ -64,7 +64,7 @@ class Calls:
     async def list_orders(self, request: Request) -> Reply:
         """GET /orders: a page of the orders that came in through this contract."""
         self.check_active()
-        query = inbound.read_order_query(request.query(), self.limits)
+        query = queries.read_order_query(request.query(), self.limits)
         return Reply(200, outbound.write_orders(await self.mill.find_orders(request.who, query)))
 
     async def activate(self, request: Request) -> Reply:
